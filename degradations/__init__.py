@@ -1,0 +1,1 @@
+"""Degradations: random operators whose draws are recorded and replayed."""

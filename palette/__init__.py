@@ -1,0 +1,1 @@
+"""Image-to-image diffusion after Palette and SR3: one U-Net, one loss, many restoration tasks."""

@@ -1,0 +1,42 @@
+"""Randomness by position: the same (seed, key) gives the same numbers, whatever came before."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Key = int | str
+
+
+def entropy(seed: int, *key: Key) -> int:
+    """128 bits that depend on ``seed`` and the ``key`` and on nothing else."""
+    text = "/".join([str(int(seed)), *(str(part) for part in key)])
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=16).digest(), "little")
+
+
+def rng(seed: int, *key: Key) -> np.random.Generator:
+    """A NumPy generator for one position of one stream, e.g. ``rng(0, "crop", 17)``."""
+    return np.random.Generator(np.random.PCG64(entropy(seed, *key)))
+
+
+def draw_seed(generator: np.random.Generator) -> int:
+    """A seed that fits a JSON number and a signed 64-bit integer, to be kept in a record."""
+    return int(generator.integers(2**53))
+
+
+def generator(seed: int, *key: Key) -> torch.Generator:
+    """The torch twin of :func:`rng`. Always on the CPU, so that devices agree on the numbers."""
+    return torch.Generator().manual_seed(entropy(seed, *key) % 2**63)
+
+
+def normal(seeds: Sequence[int], shape: tuple[int, ...], *key: Key) -> Tensor:
+    """Standard normal numbers ``(len(seeds), *shape)``: row i depends on ``seeds[i]`` and key only.
+
+    A batch therefore gives each picture the numbers that it would get alone.
+    """
+    rows = [torch.randn(shape, generator=generator(seed, *key)) for seed in seeds]
+    return torch.stack(rows)

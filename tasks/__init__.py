@@ -1,0 +1,1 @@
+"""The five tasks and the dict that names them."""

@@ -1,0 +1,79 @@
+"""The shape of the U-Net as plain data (no torch), and the presets that have a name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What :class:`palette.unet.UNet` is built from. Every field travels with a checkpoint."""
+
+    width: int = 64
+    """Channels at the first level."""
+    multipliers: tuple[int, ...] = (1, 2, 4, 8)
+    """Channels of each level as multiples of the width; each level halves the resolution."""
+    blocks: int = 2
+    """Residual blocks per level on the way down (one more on the way up)."""
+    attention: tuple[int, ...] = ()
+    """Self-attention at levels of these true resolutions, in pixels, at training size."""
+    head_width: int = 32
+    """Channels of one attention head."""
+    groups: int = 32
+    """Groups of every group normalization."""
+    dropout: float = 0.0
+    patch: int = 1
+    """Space-to-depth stem: the network works at 1/patch of the picture's resolution."""
+    output: Literal["skip", "plain"] = "skip"
+    """skip: ε̂ = √(1−γ)·y_t + √γ·F. plain: ε̂ = F, as published weights expect."""
+    embedding: Literal["logsnr", "gamma"] = "logsnr"
+    """Which number of the noise level is embedded; published Palette weights expect gamma."""
+
+    def __post_init__(self) -> None:
+        if not self.multipliers or min(self.multipliers) < 1:
+            raise ValueError(
+                f"model.multipliers is {self.multipliers}: give one positive number a level"
+            )
+        for name in ("width", "blocks", "head_width", "groups", "patch"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"model.{name} is {getattr(self, name)}: it must be at least 1")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"model.dropout is {self.dropout}: it must be in [0, 1)")
+        for multiplier in self.multipliers:
+            channels = self.width * multiplier
+            if channels % self.groups:
+                raise ValueError(
+                    f"model.groups is {self.groups}, which does not divide {channels} channels: "
+                    f"choose a width that is a multiple of {self.groups}, or fewer groups"
+                )
+            if channels % self.head_width and multiplier == self.multipliers[-1]:
+                raise ValueError(
+                    f"model.head_width is {self.head_width}, which does not divide "
+                    f"{channels} channels: choose a divisor of {channels}"
+                )
+
+    @property
+    def stride(self) -> int:
+        """Sides of the network's input must be multiples of this."""
+        return self.patch * 2 ** (len(self.multipliers) - 1)
+
+
+PRESETS: dict[str, Architecture] = {
+    # learns something in minutes on a CPU
+    "tiny": Architecture(
+        width=32, multipliers=(1, 2, 4), blocks=2, groups=8, patch=2
+    ),
+    # an afternoon on one GPU
+    "small": Architecture(width=64, multipliers=(1, 2, 4, 4), blocks=2, attention=(16,), patch=2),
+    # the 62.6M shape of the public Palette port
+    "base": Architecture(width=64, multipliers=(1, 2, 4, 8), blocks=2, dropout=0.2),
+    # the 256² network of Dhariwal & Nichol (2021) that Palette (2022, appendix) trained: 552M
+    "paper": Architecture(
+        width=256,
+        multipliers=(1, 1, 2, 2, 4, 4),
+        blocks=2,
+        attention=(32, 16, 8),
+        head_width=64,
+    ),
+}

@@ -1,0 +1,102 @@
+"""The ε-network, its loss and the quantity that is diffused: equations beside their code.
+
+Notation of Palette (Saharia et al. 2022): y clean target, x condition, γ = ᾱ,
+y_t = √γ·y + √(1−γ)·ε. Tensors are ``(B, 3, H, W)``, γ is ``(B,)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from palette.architecture import Architecture
+from palette.unet import UNet
+
+
+class Denoiser(nn.Module):
+    """f(x, y_t, γ) ≈ ε, in float32 whatever precision the network runs in.
+
+    output "skip": ε̂ = √(1−γ)·y_t + √γ·F, so that ŷ = √γ·y_t − √(1−γ)·F is bounded at every
+    noise level (F is then −v of Salimans & Ho 2022, eq. 8). output "plain": ε̂ = F.
+    """
+
+    def __init__(self, architecture: Architecture, image_size: int) -> None:
+        super().__init__()
+        self.unet = UNet(architecture, image_size)
+
+    def forward(self, x: Tensor, y_t: Tensor, gamma: Tensor) -> Tensor:
+        F = self.unet(x, y_t, gamma).float()
+        if self.unet.architecture.output == "plain":
+            return F
+        g = gamma[:, None, None, None]
+        return (1 - g).sqrt() * y_t + g.sqrt() * F
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is diffused: y itself, or for conditions near the target the residual (y − x)/s."""
+
+    residual_scale: float | None = None
+
+    def encode(self, y: Tensor, x: Tensor) -> Tensor:
+        return y if self.residual_scale is None else (y - x) / self.residual_scale
+
+    def decode(self, z: Tensor, x: Tensor) -> Tensor:
+        return z if self.residual_scale is None else z * self.residual_scale + x
+
+    def clip(self, z: Tensor, x: Tensor) -> Tensor:
+        """Clip in picture space, to [−1, 1], whatever is diffused."""
+        return self.encode(self.decode(z, x).clamp(-1, 1), x)
+
+
+def _constant(gamma: Tensor, p: int) -> Tensor:
+    return torch.ones_like(gamma)
+
+
+def _inverse_gamma(gamma: Tensor, p: int) -> Tensor:
+    """γ^(−p/2): with the skip output, the loss becomes ‖F − F*‖_p^p, equal at all noise levels."""
+    return gamma ** (-p / 2)
+
+
+def _min_snr(gamma: Tensor, p: int, limit: float = 5.0) -> Tensor:
+    """min(SNR, 5)/SNR (Hang et al. 2023, for ε-prediction), SNR = γ/(1−γ)."""
+    snr = gamma / (1 - gamma)
+    return snr.clamp(max=limit) / snr
+
+
+WEIGHTS: dict[str, Callable[[Tensor, int], Tensor]] = {
+    "constant": _constant,
+    "inverse-gamma": _inverse_gamma,
+    "min-snr": _min_snr,
+}
+
+
+def diffuse(y: Tensor, noise: Tensor, gamma: Tensor) -> Tensor:
+    """y_t = √γ·y + √(1−γ)·ε (Palette, eq. 2; DDPM, eq. 4)."""
+    g = gamma[:, None, None, None]
+    return g.sqrt() * y + (1 - g).sqrt() * noise
+
+
+def epsilon_loss(
+    denoise: Callable[[Tensor, Tensor, Tensor], Tensor],
+    x: Tensor,
+    y: Tensor,
+    gamma: Tensor,
+    noise: Tensor,
+    region: Tensor | None = None,
+    p: int = 2,
+    weight: str = "constant",
+) -> Tensor:
+    """‖f(x, √γ·y + √(1−γ)·ε, γ) − ε‖_p^p (Palette, eq. 3), averaged over ``region``.
+
+    ``region`` (B, 1, H, W) is 1 where the loss counts; None counts everything. An empty region
+    gives 0. ``weight`` names a function of γ in ``WEIGHTS``.
+    """
+    error = (denoise(x, diffuse(y, noise, gamma), gamma) - noise).abs() ** p
+    error = error * WEIGHTS[weight](gamma, p)[:, None, None, None]
+    if region is None:
+        return error.mean()
+    return (error * region).sum() / (region.sum() * error.shape[1]).clamp(min=1)

@@ -61,9 +61,7 @@ class Architecture:
 
 PRESETS: dict[str, Architecture] = {
     # learns something in minutes on a CPU
-    "tiny": Architecture(
-        width=32, multipliers=(1, 2, 4), blocks=2, groups=8, patch=2
-    ),
+    "tiny": Architecture(width=32, multipliers=(1, 2, 4), blocks=2, groups=8, patch=2),
     # an afternoon on one GPU
     "small": Architecture(width=64, multipliers=(1, 2, 4, 4), blocks=2, attention=(16,), patch=2),
     # the 62.6M shape of the public Palette port

@@ -1,0 +1,214 @@
+"""The configuration of a run: frozen dataclasses, read from TOML, checked with clear errors.
+
+Precedence: defaults < task preset < model preset < file < flags. The resolved configuration is
+saved with the run and with the model, so restoring needs nothing else.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, get_type_hints
+
+import tomli_w
+import tyro
+
+from palette.architecture import PRESETS, Architecture
+
+T = TypeVar("T")
+
+
+def _at_least(config: Any, prefix: str, least: int, *names: str) -> None:
+    for name in names:
+        value = getattr(config, name)
+        if value < least:
+            where = name if prefix == "run" else f"{prefix}.{name}"
+            raise ValueError(f"{where} is {value}: it must be at least {least}")
+
+
+@dataclass(frozen=True)
+class DiffusionConfig:
+    """What is learnt: the noise levels, the loss and the target."""
+
+    schedule: Literal["logsnr", "palette", "cosine"] = "logsnr"
+    """Distribution of the training noise levels."""
+    p: Literal[1, 2] = 2
+    """The ε-loss is |error|^p."""
+    weight: Literal["constant", "inverse-gamma", "min-snr"] = "inverse-gamma"
+    """Weight of the loss as a function of the noise level."""
+    residual: bool = True
+    """Diffuse the scaled residual where the task's condition is near its target."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How it is learnt."""
+
+    batch: int = 16
+    """Crops in one forward pass."""
+    accumulate: int = 1
+    """Forward passes per step of the optimizer."""
+    learning_rate: float = 1e-3
+    warmup_images: int = 1000
+    """Images over which the learning rate rises linearly."""
+    decay: bool = True
+    """Let the learning rate fall to a tenth along a cosine over the run's steps."""
+    weight_decay: float = 0.0
+    clip_norm: float = 1.0
+    """Largest norm of the gradient."""
+    ema: float = 0.9999
+    """Decay of the averaged weights, warmed up as (1+n)/(10+n)."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """auto: bf16 on GPUs and on CPUs with AVX512-BF16, else fp32."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1, mps."""
+    workers: int = 0
+    """Processes that prepare batches; the batches are equal for any number."""
+    checkpoint_every: int = 1000
+    """Steps between checkpoints."""
+    keep: int = 2
+    """Checkpoints kept."""
+    sample_every: int = 1000
+    """Steps between sample strips; 0 makes none."""
+    log_every: int = 20
+    """Steps between lines of metrics.jsonl."""
+
+    def __post_init__(self) -> None:
+        _at_least(self, "train", 1, "batch", "accumulate", "checkpoint_every", "keep", "log_every")
+        _at_least(self, "train", 0, "warmup_images", "weight_decay", "workers", "sample_every")
+        if not 0 < self.learning_rate < 1:
+            raise ValueError(
+                f"train.learning_rate is {self.learning_rate}: it must be in (0, 1), e.g. 1e-3"
+            )
+        if not self.clip_norm > 0:
+            raise ValueError(f"train.clip_norm is {self.clip_norm}: it must be positive")
+        if not 0 <= self.ema < 1:
+            raise ValueError(f"train.ema is {self.ema}: it must be in [0, 1), e.g. 0.999")
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """What it is learnt from."""
+
+    path: Annotated[str, tyro.conf.arg(aliases=["--data"])] = "bundled"
+    """A folder of pictures, an .h5 file, or "bundled": scikit-image's photographs."""
+    size: int = 64
+    """Side of the square training crops, in pixels."""
+    flips: bool = True
+
+    def __post_init__(self) -> None:
+        _at_least(self, "data", 8, "size")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that decides a run's weights."""
+
+    task: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """The task's own options, e.g. {"scale": 4}."""
+    steps: int = 5000
+    """Steps of the optimizer in all."""
+    seed: int = 0
+    model: Architecture = PRESETS["tiny"]
+    diffusion: DiffusionConfig = DiffusionConfig()
+    train: TrainConfig = TrainConfig()
+    data: DataConfig = DataConfig()
+
+    def __post_init__(self) -> None:
+        _at_least(self, "run", 1, "steps")
+        _at_least(self, "run", 0, "seed")
+        if self.data.size % self.model.stride:
+            raise ValueError(
+                f"data.size is {self.data.size}: with this model it must be a multiple of "
+                f"{self.model.stride} (patch × 2^(levels − 1))"
+            )
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """Plain nested values, tuples as lists: what TOML and JSON can hold."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: plain(item) for key, item in value.items() if item is not None}
+        return [plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+    return plain(dataclasses.asdict(config))
+
+
+def from_dict(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
+    """Build the dataclass ``cls`` from plain values; unknown keys and bad values are ValueErrors.
+
+    A [model] table may start from a preset: ``preset = "small"``.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    values = dict(values)
+    if cls is Architecture and "preset" in values:
+        values = {**dataclasses.asdict(preset(values.pop("preset"))), **values}
+    names = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    hints = get_type_hints(cls)
+    for key, value in values.items():
+        path = f"{where}{key}"
+        if key not in names:
+            raise ValueError(f"{path} is no option: {nearest(key, names)}")
+        if dataclasses.is_dataclass(hints[key]) and isinstance(value, Mapping):
+            values[key] = from_dict(hints[key], value, f"{path}.")  # type: ignore[arg-type]
+            continue
+        try:
+            values[key] = TypeAdapter(hints[key]).validate_python(value)
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"].lower()
+            raise ValueError(f"{path} is {value!r}: {reason}") from None
+    missing = [
+        f.name
+        for f in dataclasses.fields(cls)  # type: ignore[arg-type]
+        if f.name not in values
+        and f.default is dataclasses.MISSING
+        and f.default_factory is dataclasses.MISSING
+    ]
+    if missing:
+        raise ValueError(f"{where}{missing[0]} is missing: give it a value")
+    return cls(**values)
+
+
+def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested dictionaries, the later over the earlier."""
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        for key, value in layer.items():
+            old = merged.get(key)
+            both = isinstance(old, Mapping) and isinstance(value, Mapping)
+            merged[key] = merge(old, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def preset(name: str) -> Architecture:
+    if name not in PRESETS:
+        raise ValueError(f"model.preset is {name!r}: {nearest(name, PRESETS)}")
+    return PRESETS[name]
+
+
+def nearest(name: str, choices: Any) -> str:
+    """ "did you mean 'width'? The choices are …", for error messages."""
+    choices = sorted(choices)
+    close = difflib.get_close_matches(str(name), choices, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"{hint}The choices are {', '.join(choices)}"
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"there is no configuration file {path}: check the path") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not valid TOML: {error}") from None
+
+
+def to_toml(config: Any) -> str:
+    return tomli_w.dumps(to_dict(config))

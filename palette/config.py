@@ -54,9 +54,8 @@ class TrainConfig:
     """Forward passes per step of the optimizer."""
     learning_rate: float = 1e-3
     warmup_images: int = 1000
-    """Images over which the learning rate rises linearly."""
-    decay: bool = True
-    """Let the learning rate fall to a tenth along a cosine over the run's steps."""
+    """Images over which the learning rate rises linearly; it is constant afterwards, so that a
+    run may be resumed to any number of steps."""
     weight_decay: float = 0.0
     clip_norm: float = 1.0
     """Largest norm of the gradient."""
@@ -155,7 +154,8 @@ def from_dict(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
     for key, value in values.items():
         path = f"{where}{key}"
         if key not in names:
-            raise ValueError(f"{path} is no option: {nearest(key, names)}")
+            extra = ["preset"] if cls is Architecture else []
+            raise ValueError(f"{path} is no option: {nearest(key, names + extra)}")
         if dataclasses.is_dataclass(hints[key]) and isinstance(value, Mapping):
             values[key] = from_dict(hints[key], value, f"{path}.")  # type: ignore[arg-type]
             continue

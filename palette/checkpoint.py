@@ -1,0 +1,156 @@
+"""Checkpoints of a run and finished models: safetensors and JSON, digests beside them.
+
+``checkpoints/step-N/`` holds weights, averaged weights, the optimizer's moments and
+``state.json``; a checkpoint is a folder renamed into place once it is complete. ``model/`` holds
+the averaged weights, ``model.json`` and a card: restoring needs this folder and a picture only.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from palette.config import RunConfig, from_dict, to_dict
+from palette.diffusion import Denoiser, Target
+from palette.files import complete_folder, sha256, write_json
+
+SCHEMA = 1
+Tensors = dict[str, Tensor]
+
+
+class IntegrityError(RuntimeError):
+    """A file is not what was written: damaged, truncated or of a newer version."""
+
+
+def save_checkpoint(
+    run: Path, step: int, tensors: Mapping[str, Tensors], state: Mapping[str, Any], keep: int
+) -> Path:
+    """Save groups of tensors and a JSON ``state`` as ``checkpoints/step-N``; drop old ones."""
+    target = run / "checkpoints" / f"step-{step}"
+    with complete_folder(target) as folder:
+        digests = {}
+        for name, group in tensors.items():
+            path = folder / f"{name}.safetensors"
+            save_file({key: value.contiguous() for key, value in group.items()}, path)
+            digests[path.name] = sha256(path)
+        write_json(
+            folder / "state.json", {"schema": SCHEMA, "step": step, "sha256": digests, **state}
+        )
+    for old in checkpoints(run)[:-keep]:
+        shutil.rmtree(old)
+    return target
+
+
+def checkpoints(run: Path) -> list[Path]:
+    """Complete checkpoints of a run, oldest first."""
+    found = [p for p in (run / "checkpoints").glob("step-*") if re.fullmatch(r"step-\d+", p.name)]
+    return sorted((p for p in found if (p / "state.json").exists()), key=lambda p: int(p.name[5:]))
+
+
+def load_checkpoint(folder: Path) -> tuple[dict[str, Tensors], dict[str, Any]]:
+    """Groups of tensors and the state; IntegrityError names a damaged file."""
+    state = _read_json(folder / "state.json")
+    tensors = {
+        name.removesuffix(".safetensors"): _load_tensors(folder / name, digest)
+        for name, digest in state["sha256"].items()
+    }
+    return tensors, state
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained network with all that is needed to use it."""
+
+    denoiser: Denoiser
+    target: Target
+    config: RunConfig
+    info: dict[str, Any]
+    """What model.json says: step, digest of the weights, data fingerprint, versions …"""
+
+
+def save_model(
+    folder: Path, weights: Tensors, config: RunConfig, target: Target, info: Mapping[str, Any]
+) -> None:
+    """Write a model folder, complete or not at all."""
+    with complete_folder(folder) as temporary:
+        path = temporary / "weights.safetensors"
+        save_file({key: value.contiguous() for key, value in weights.items()}, path)
+        described = {
+            "schema": SCHEMA,
+            **info,
+            "residual_scale": target.residual_scale,
+            "sha256": sha256(path),
+            "config": to_dict(config),
+        }
+        write_json(temporary / "model.json", described)
+        (temporary / "README.md").write_text(_card(described), encoding="utf-8")
+
+
+def load_model(folder: Path, device: str | torch.device = "cpu") -> Model:
+    """Load a model folder, or the ``model`` folder of a run.
+
+    Raises ValueError where there is no model, IntegrityError where it is damaged.
+    """
+    if (folder / "model" / "model.json").exists():
+        folder = folder / "model"
+    if not (folder / "model.json").exists():
+        raise ValueError(
+            f"{folder} holds no model: give a run folder with a finished or saved model, or a "
+            f"folder with model.json and weights.safetensors"
+        )
+    info = _read_json(folder / "model.json")
+    weights = _load_tensors(folder / "weights.safetensors", info["sha256"])
+    config = from_dict(RunConfig, info["config"])
+    denoiser = Denoiser(config.model, config.data.size)
+    try:
+        denoiser.load_state_dict(weights)
+    except RuntimeError as error:
+        raise IntegrityError(f"{folder}: the weights do not fit model.json: {error}") from None
+    denoiser.requires_grad_(False).eval().to(device)
+    return Model(denoiser, Target(info["residual_scale"]), config, info)
+
+
+def _load_tensors(path: Path, digest: str) -> Tensors:
+    if not path.exists():
+        raise IntegrityError(f"{path} is missing: the folder is incomplete, copy it again")
+    if sha256(path) != digest:
+        raise IntegrityError(f"{path} is damaged (its SHA-256 differs): copy it again")
+    try:
+        return load_file(path)
+    except safetensors.SafetensorError as error:
+        raise IntegrityError(f"{path} cannot be read: {error}") from None
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise IntegrityError(f"{path} cannot be read: {error}") from None
+    if value.get("schema", 0) > SCHEMA:
+        raise IntegrityError(
+            f"{path} was written by a newer version (schema {value['schema']}, this one reads "
+            f"up to {SCHEMA}): update palette"
+        )
+    return value
+
+
+def _card(info: Mapping[str, Any]) -> str:
+    config = info["config"]
+    options = ", ".join(f"{k} = {v}" for k, v in config["options"].items())
+    return (
+        f"# {config['task']}\n\n"
+        f"A palette model, {options or 'default options'}; {info.get('step', '?')} steps on "
+        f"{info.get('pictures', '?')} pictures.\n\n"
+        f"    palette restore THIS_FOLDER photo.jpg restored.png\n\n"
+        f"A diffusion model invents detail: do not use its output as evidence.\n"
+    )

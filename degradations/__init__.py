@@ -1,1 +1,7 @@
 """Degradations: random operators whose draws are recorded and replayed."""
+
+from __future__ import annotations
+
+from palette.degradations.catalogue import DEGRADATIONS, build
+
+__all__ = ["DEGRADATIONS", "build"]

@@ -1,0 +1,96 @@
+"""Lossy files: JPEG and WebP round trips through the real codecs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from palette.degradations.operator import check, quantile
+from palette.types import Params, Picture, Spec
+
+SUBSAMPLING = {
+    "4:2:0": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
+    "4:2:2": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422,
+    "4:4:4": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+}
+
+
+def to_bytes(picture: Picture) -> np.ndarray:
+    """uint8 (H, W, 3), rounded to nearest."""
+    return np.rint(np.clip(picture, 0, 1) * np.float32(255)).astype(np.uint8)
+
+
+def _round_trip(picture: Picture, suffix: str, options: list[int]) -> Picture:
+    bgr = np.ascontiguousarray(to_bytes(check(picture))[..., ::-1])  # OpenCV's channel order
+    ok, data = cv2.imencode(suffix, bgr, options)
+    if not ok:
+        raise ValueError(f"OpenCV cannot write {suffix} of size {bgr.shape}")
+    decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    assert decoded is not None
+    return decoded[..., ::-1].astype(np.float32) / np.float32(255)
+
+
+def jpeg_round_trip(picture: Picture, quality: int, subsampling: str = "4:2:0") -> Picture:
+    """The 8-bit picture that a baseline JPEG file of this quality (1–100) holds.
+
+    The same bits as Pillow's ``save(quality=…, subsampling=…)``.
+    """
+    if subsampling not in SUBSAMPLING:
+        raise ValueError(f"subsampling {subsampling!r} is not one of {', '.join(SUBSAMPLING)}")
+    if not 1 <= quality <= 100:
+        raise ValueError(f"JPEG quality {quality} is not in 1–100")
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality]
+    options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, SUBSAMPLING[subsampling]]
+    return _round_trip(picture, ".jpg", options)
+
+
+def webp_round_trip(picture: Picture, quality: int) -> Picture:
+    """The 8-bit picture that a lossy WebP file of this quality (1–100) holds."""
+    if not 1 <= quality <= 100:
+        raise ValueError(f"WebP quality {quality} is not in 1–100")
+    return _round_trip(picture, ".webp", [cv2.IMWRITE_WEBP_QUALITY, quality])
+
+
+def _draw_quality(worst: int, best: int, decay: float, u: float) -> int:
+    """p(Q) ∝ exp(−Q / decay) over the integers from ``best`` (u = 0) down to ``worst``."""
+    qualities = np.arange(best, worst - 1, -1)
+    weights = np.exp(-(qualities - worst) / decay)
+    cumulative = np.cumsum(weights) / weights.sum()
+    return int(qualities[min(np.searchsorted(cumulative, u, side="right"), len(qualities) - 1)])
+
+
+@dataclass(frozen=True)
+class Jpeg:
+    """JPEG round trip. Params: quality (1–100), subsampling.
+
+    ``decay``: p(Q) ∝ exp(−Q / decay); infinite is uniform.
+    """
+
+    worst: int = 30
+    best: int = 95
+    decay: float = math.inf
+    subsampling: str = "4:2:0"
+
+    def draw(self, spec: Spec, rng: np.random.Generator) -> Params:
+        quality = _draw_quality(self.worst, self.best, self.decay, quantile(spec, rng))
+        return {"quality": quality, "subsampling": self.subsampling}
+
+    def apply(self, picture: Picture, params: Params) -> Picture:
+        return jpeg_round_trip(picture, params["quality"], params["subsampling"])
+
+
+@dataclass(frozen=True)
+class WebP:
+    """Lossy WebP round trip. Params: quality (1–100)."""
+
+    worst: int = 30
+    best: int = 95
+
+    def draw(self, spec: Spec, rng: np.random.Generator) -> Params:
+        return {"quality": _draw_quality(self.worst, self.best, math.inf, quantile(spec, rng))}
+
+    def apply(self, picture: Picture, params: Params) -> Picture:
+        return webp_round_trip(picture, params["quality"])

@@ -1,0 +1,45 @@
+"""The degradations of the papers Palette (Saharia et al. 2022) and SR3 (Saharia et al. 2021)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from palette.degradations.jpeg import Jpeg
+from palette.degradations.masks import AnyShape, Border, Boxes, Hole
+from palette.degradations.operator import round_to_bits
+from palette.degradations.resize import Shrink
+from palette.degradations.strokes import FreeForm
+from palette.types import Params, Picture, Spec
+
+
+@dataclass(frozen=True)
+class SrBicubic:
+    """SR3's low resolution: antialiased bicubic to ``clean size / scale``, rounded to ``bits``.
+
+    The filter itself works in float; only its result is rounded, because a user holds a file.
+    Params: height, width, method.
+    """
+
+    scale: int = 4
+    bits: int = 8
+
+    def draw(self, spec: Spec, rng: np.random.Generator) -> Params:
+        return Shrink(self.scale).draw(spec, rng)
+
+    def size(self, spec: Spec, params: Params) -> Spec:
+        return Shrink(self.scale).size(spec, params)
+
+    def apply(self, picture: Picture, params: Params) -> Picture:
+        return round_to_bits(Shrink(self.scale).apply(picture, params), self.bits)
+
+
+PALETTE_JPEG = Jpeg(worst=5, best=30, decay=10)
+"""Quality in [5, 30] with p(Q) ∝ exp(−Q / 10)."""
+
+PALETTE_INPAINTING = Hole(AnyShape({"free_form": (0.6, FreeForm()), "boxes": (0.4, Boxes())}))
+"""60 % free-form strokes, 40 % rectangles."""
+
+PALETTE_UNCROPPING = Hole(Border())
+"""Half of the area: half of the time at one side, half of the time around the rest."""

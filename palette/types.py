@@ -77,6 +77,11 @@ class Task(Protocol):
         ...
 
     @property
+    def masked(self) -> bool:
+        """Whether an observation must have a mask."""
+        ...
+
+    @property
     def multiple(self) -> int:
         """Sides of a clean picture must be multiples of this."""
         ...

@@ -1,0 +1,96 @@
+"""What the tasks share: restoring a whole picture, and filling the hole of a masked one."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+
+from palette.degradations import build
+from palette.types import Condition, Degradation, Observation, Params, Picture, Spec
+
+
+class WholePictureTask(ABC):
+    """Every pixel is to be made, and the simplest restoration is what the network is shown."""
+
+    residual: ClassVar[bool] = True
+    masked: ClassVar[bool] = False
+    multiple: int = 1
+
+    @property
+    @abstractmethod
+    def operator(self) -> Degradation:
+        """What turns a clean picture into the observed one."""
+
+    def draw(self, spec: Spec, rng: np.random.Generator) -> Params:
+        return self.operator.draw(spec, rng)
+
+    def degrade(self, clean: Picture, params: Params) -> Observation:
+        return Observation(self.operator.apply(clean, params))
+
+    def baseline(self, observation: Observation) -> Picture:
+        return observation.picture
+
+    def condition(self, observation: Observation, rng: np.random.Generator) -> Condition:
+        return Condition(2 * self.baseline(observation) - 1)
+
+    def finish(self, restored: Picture, observation: Observation) -> Picture:
+        return restored
+
+
+class HoleTask(ABC):
+    """Pixels under a mask are to be made. The hole of the condition is filled with N(0, 1) noise
+    and the loss counts the hole only; there is no mask channel (Palette, appendix)."""
+
+    residual: ClassVar[bool] = False
+    masked: ClassVar[bool] = True
+    multiple: ClassVar[int] = 1
+
+    degradation: str
+
+    @property
+    def operator(self) -> Any:
+        operator = build(self.degradation)
+        if not hasattr(operator, "mask"):
+            raise ValueError(
+                f"degradation {self.degradation!r} makes no hole: choose one of masks, "
+                f"e.g. palette_inpainting or palette_uncropping"
+            )
+        return operator
+
+    def draw(self, spec: Spec, rng: np.random.Generator) -> Params:
+        return self.operator.draw(spec, rng)
+
+    def degrade(self, clean: Picture, params: Params) -> Observation:
+        operator = self.operator
+        return Observation(operator.apply(clean, params), operator.mask(params))
+
+    def baseline(self, observation: Observation) -> Picture:
+        """The hole in the mean colour of what is known (grey where nothing is)."""
+        hole = _hole(observation)
+        known = observation.picture[~hole]
+        colour = known.mean(axis=0) if len(known) else np.full(3, 0.5)
+        return np.where(hole[..., None], colour, observation.picture).astype(np.float32)
+
+    def condition(self, observation: Observation, rng: np.random.Generator) -> Condition:
+        hole = _hole(observation)
+        noise = rng.standard_normal(observation.picture.shape, dtype=np.float32)
+        x = np.where(hole[..., None], noise, 2 * observation.picture - 1)
+        return Condition(x.astype(np.float32), hole.astype(np.float32))
+
+    def finish(self, restored: Picture, observation: Observation) -> Picture:
+        """Known pixels are those of the observation, exactly."""
+        return np.where(_hole(observation)[..., None], restored, observation.picture)
+
+
+def _hole(observation: Observation) -> np.ndarray:
+    if observation.mask is None:
+        raise ValueError("this task needs a mask of what is missing: give one (white = missing)")
+    if observation.mask.shape != observation.picture.shape[:2]:
+        raise ValueError(
+            f"the mask is {observation.mask.shape[1]}×{observation.mask.shape[0]} and the picture "
+            f"{observation.picture.shape[1]}×{observation.picture.shape[0]} pixels: "
+            f"give a mask of the picture's size"
+        )
+    return observation.mask

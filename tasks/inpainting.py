@@ -1,0 +1,15 @@
+"""Inpainting (Palette, Saharia et al. 2022): fill holes of any shape."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from palette.tasks.base import HoleTask
+
+
+@dataclass(frozen=True)
+class Inpainting(HoleTask):
+    """Trained on 60 % free-form strokes and 40 % rectangles."""
+
+    degradation: str = "palette_inpainting"
+    """What made the hole: any degradation with a mask."""

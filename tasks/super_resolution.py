@@ -1,0 +1,36 @@
+"""Super-resolution (SR3, Saharia et al. 2021): a small picture becomes ``scale`` times as large."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from palette.degradations import build
+from palette.degradations.resize import resize
+from palette.tasks.base import WholePictureTask
+from palette.types import Degradation, Observation, Picture
+
+
+@dataclass(frozen=True)
+class SuperResolution(WholePictureTask):
+    """The condition is the small picture, enlarged bicubically to the size of the target."""
+
+    scale: int = 4
+    """How many times larger, 2 to 8."""
+    degradation: str = "sr_bicubic"
+    """What made the small picture, e.g. sr_bicubic or bsr."""
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.scale <= 8:
+            raise ValueError(f"scale is {self.scale}: choose an integer from 2 to 8")
+
+    @property
+    def multiple(self) -> int:  # type: ignore[override]
+        return self.scale
+
+    @property
+    def operator(self) -> Degradation:
+        return build(self.degradation, self.scale)
+
+    def baseline(self, observation: Observation) -> Picture:
+        height, width = observation.picture.shape[:2]
+        return resize(observation.picture, height * self.scale, width * self.scale, "cubic_aa")

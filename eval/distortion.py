@@ -23,6 +23,10 @@ SSIM_WINDOW = 11
 """Taps of the Gaussian window (σ 1.5, cut at 3.5 σ): sides below this have no SSIM."""
 
 
+class Undefined(ValueError):
+    """A metric that has no value for a picture, such as the SSIM of a very small one."""
+
+
 def to_uint8(picture: NDArray[np.floating] | Pixels) -> Pixels:
     """Round a picture ``(H, W, 3)`` in [0, 1] to the 256 levels of a file; uint8 passes through."""
     if picture.dtype == np.uint8:
@@ -67,15 +71,13 @@ def psnr(
 ) -> float:
     """Peak signal-to-noise ratio in dB: 10·log10(255² / MSE).
 
-    ``mask`` ``(H, W)`` restricts the error to its True pixels. Identical pictures give ``inf``,
-    an empty mask gives ``nan``.
+    ``mask`` ``(H, W)`` restricts the error to its True pixels; an empty one has no value. Identical
+    pictures give ``inf``.
     """
     x, y = comparable_pair(a, b, as_luma=luma, border=border)
     squared = np.square(x - y)
     if mask is not None:
         squared = squared[_cut(mask, a.shape, border)]
-        if squared.size == 0:
-            return math.nan
     mse = float(squared.mean())
     return math.inf if mse == 0 else 10 * math.log10(255**2 / mse)
 
@@ -91,13 +93,13 @@ def ssim(
     """Structural similarity (Wang et al. 2004), mean over pixels and channels; 1 is identical.
 
     Gaussian window of σ 1.5, population covariance, as in the paper. ``mask`` ``(H, W)`` averages
-    the similarity map over its True pixels; an empty mask gives ``nan``.
+    the similarity map over its True pixels; an empty one has no value.
     """
     from skimage.metrics import structural_similarity
 
     x, y = comparable_pair(a, b, as_luma=luma, border=border)
     if min(x.shape[:2]) < SSIM_WINDOW:
-        raise ValueError(
+        raise Undefined(
             f"SSIM needs sides of {SSIM_WINDOW} pixels or more, not {x.shape[0]}×{x.shape[1]}"
         )
     result = structural_similarity(
@@ -112,12 +114,14 @@ def ssim(
     )
     if mask is None:
         return float(result[0])
-    chosen = result[1][_cut(mask, a.shape, border)]
-    return float(chosen.mean()) if chosen.size else math.nan
+    return float(result[1][_cut(mask, a.shape, border)].mean())
 
 
 def _cut(mask: NDArray[np.bool_], shape: tuple[int, ...], border: int) -> NDArray[np.bool_]:
     """The mask without its border, after checking that it fits the picture."""
     if mask.shape != shape[:2]:
         raise ValueError(f"mask of shape {mask.shape} for a picture of {shape[:2]}: sizes differ")
-    return mask[border : shape[0] - border, border : shape[1] - border].astype(bool)
+    inner = mask[border : shape[0] - border, border : shape[1] - border].astype(bool)
+    if not inner.any():
+        raise Undefined("the mask is empty: nothing to measure")
+    return inner

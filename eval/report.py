@@ -1,0 +1,87 @@
+"""The report of an evaluation: one HTML page, one JSON file, one CSV line a picture and row."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from palette.eval import workspace as files
+from palette.eval.measure import Gallery
+from palette.eval.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Report:
+    """A finished evaluation. ``data`` is what ``report.json`` holds."""
+
+    out: Path
+    data: dict[str, Any]
+
+    @property
+    def html(self) -> Path:
+        return self.out / "report.html"
+
+    @property
+    def json(self) -> Path:
+        return self.out / "report.json"
+
+    @property
+    def csv(self) -> Path:
+        return self.out / "rows.csv"
+
+    def value(self, row: str, metric: str) -> float | None:
+        """One figure of the table; None where it has no value (the JSON says why)."""
+        table = self.data["table"]
+        if row not in table or metric not in table[row]:
+            raise ValueError(
+                f"no figure for row {row!r} and metric {metric!r}: rows are {', '.join(table)}, "
+                f"metrics are {', '.join(self.data['metrics'])}"
+            )
+        return table[row][metric]["value"]
+
+    def as_text(self) -> str:
+        """The table for a terminal."""
+        metrics = self.data["metrics"]
+        titles = {row["key"]: row["title"] for row in self.data["rows"]}
+        width = max(len(title) for title in titles.values())
+        head = [f"{m['title']}{', ' + m['unit'] if m['unit'] else ''}" for m in metrics.values()]
+        lines = [" " * width + "".join(f"{name:>14}" for name in head)]
+        for key, title in titles.items():
+            cells = [number(self.value(key, name), m["digits"]) for name, m in metrics.items()]
+            lines.append(f"{title:<{width}}" + "".join(f"{cell:>14}" for cell in cells))
+        return "\n".join(lines)
+
+
+def number(value: float | None, digits: int) -> str:
+    """A figure as people read it; a dash where there is none."""
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def write(workspace: Workspace, gallery: Gallery, data: dict[str, Any], title: str) -> Report:
+    """Save ``report.json``, ``rows.csv`` and ``report.html``, each complete or not at all."""
+    from palette.eval.page import render
+
+    report = Report(workspace.root, data)
+    files.write_json(report.json, data)
+    table = _as_csv(data).encode()
+    files.write_whole(report.csv, lambda file: file.write(table))
+    times = files.read_json(workspace.state("times.json"))
+    page = render(gallery, data, title, times).encode()
+    files.write_whole(report.html, lambda file: file.write(page))
+    return report
+
+
+def _as_csv(data: dict[str, Any]) -> str:
+    """One line for every picture and row; a cell without a value is empty."""
+    metrics = list(data["metrics"])
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["picture", "row", *metrics])
+    for picture in data["pictures"]:
+        for row, values in picture["values"].items():
+            cells = ["" if values[name] is None else values[name] for name in metrics]
+            writer.writerow([picture["name"], row, *cells])
+    return text.getvalue()

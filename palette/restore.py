@@ -1,0 +1,154 @@
+"""A model made callable: observations in, restored pictures out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from palette.checkpoint import Model
+from palette.config import nearest
+from palette.precision import autocast, choose_device, choose_dtype
+from palette.samplers import SAMPLERS, hold
+from palette.schedule import GRIDS, SCHEDULES
+from palette.seeding import entropy, normal, rng
+from palette.types import Condition, Observation, Picture, Task
+
+Answer = Literal["mean", "sample"]
+
+BATCH_PIXELS = 512 * 512
+"""Pictures of one size share a batch up to this many pixels."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How an answer is computed; the defaults are what the documentation measures."""
+
+    answer: Answer = "sample"
+    """mean: one evaluation from pure noise, E[y|x], the regression answer. sample: a draw from
+    the posterior."""
+    steps: int = 8
+    """Evaluations of the network for a sample."""
+    sampler: str = "dpmpp_2m"
+    grid: str = "logsnr"
+    samples: int = 1
+    """Samples that are averaged."""
+
+    def __post_init__(self) -> None:
+        if self.answer not in ("mean", "sample"):
+            raise ValueError(f"answer is {self.answer!r}: choose mean or sample")
+        if self.steps < 1 or self.samples < 1:
+            raise ValueError(
+                f"steps is {self.steps} and samples is {self.samples}: both must be at least 1"
+            )
+        if self.sampler not in SAMPLERS:
+            raise ValueError(f"sampler is {self.sampler!r}: {nearest(self.sampler, SAMPLERS)}")
+        if self.grid not in GRIDS:
+            raise ValueError(f"grid is {self.grid!r}: {nearest(self.grid, GRIDS)}")
+
+
+class Engine:
+    """Runs a model's network on observations of its task.
+
+    A picture's result depends on its observation, its seed and the sampling only: neither on the
+    batch that it is in nor on what was restored before.
+    """
+
+    def __init__(
+        self, model: Model, task: Task, device: str = "auto", precision: str = "auto"
+    ) -> None:
+        self.model = model
+        self.task = task
+        self.device = choose_device(device)
+        self.dtype = choose_dtype(precision, self.device)
+        self.model.denoiser.to(self.device)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the weights."""
+        return str(self.model.info["sha256"])
+
+    def describe(self) -> dict[str, Any]:
+        """What the model is, as plain JSON values."""
+        return {**self.model.info, "device": self.device.type, "dtype": str(self.dtype)[6:]}
+
+    def restore_observations(
+        self,
+        observations: Sequence[Observation],
+        seeds: Sequence[int],
+        sampling: Sampling = Sampling(),
+    ) -> list[Picture]:
+        """One restored picture, (H, W, 3) float32 in [0, 1], for each observation and its seed."""
+        conditions = [
+            self.task.condition(observation, rng(seed, "condition"))
+            for observation, seed in zip(observations, seeds, strict=True)
+        ]
+        restored: list[Picture] = []
+        for batch in _batches(conditions):
+            first = len(restored)
+            batch_seeds = seeds[first : first + len(batch)]
+            runs = [
+                self._run(batch, [entropy(seed, "sample", n) for seed in batch_seeds], sampling)
+                for n in range(sampling.samples)
+            ]
+            restored += list(np.mean(runs, axis=0) if len(runs) > 1 else runs[0])
+        return [
+            self.task.finish(picture, observation)
+            for picture, observation in zip(restored, observations, strict=True)
+        ]
+
+    @torch.inference_mode()
+    def _run(
+        self, conditions: Sequence[Condition], seeds: Sequence[int], sampling: Sampling
+    ) -> np.ndarray:
+        height, width = conditions[0].x.shape[:2]
+        stride = self.model.config.model.stride
+        x = self._tensor([_pad(c.x, stride) for c in conditions])  # (B, 3, H, W)
+        target = self.model.target
+        schedule = SCHEDULES[self.model.config.diffusion.schedule]
+        steps = 1 if sampling.answer == "mean" else sampling.steps
+        gammas = GRIDS[sampling.grid](steps, schedule.gamma_min, schedule.gamma_max)
+
+        def denoise(y_t: Tensor, gamma: Tensor) -> Tensor:
+            with autocast(self.device, self.dtype):
+                return self.model.denoiser(x, y_t, gamma)
+
+        def noise(k: int) -> Tensor:
+            return normal(seeds, tuple(x.shape[1:]), k).to(self.device)
+
+        def clip(z: Tensor) -> Tensor:
+            return target.clip(z, x)
+
+        start = None
+        if conditions[0].region is not None:
+            region = self._tensor(  # (B, 1, H, W)
+                [_pad(c.region[..., None], stride) for c in conditions if c.region is not None]
+            )
+            known = target.encode(x, x) * (1 - region)
+            clip, start = hold(clip, known, region), known
+        z = SAMPLERS[sampling.sampler](denoise, gammas, noise, clip, start)
+        y = target.decode(z, x)[..., :height, :width]
+        return ((y + 1) / 2).clamp(0, 1).permute(0, 2, 3, 1).float().cpu().numpy()
+
+    def _tensor(self, arrays: Sequence[np.ndarray]) -> Tensor:
+        """(H, W, C) arrays to a (B, C, H, W) tensor on the device."""
+        return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).contiguous().to(self.device)
+
+
+def _batches(conditions: Sequence[Condition]) -> Iterator[list[Condition]]:
+    """Runs of neighbours of one size, cut so that a batch stays small."""
+    for shape, group in groupby(conditions, key=lambda c: c.x.shape):
+        same = list(group)
+        most = max(1, BATCH_PIXELS // (shape[0] * shape[1]))
+        yield from (same[i : i + most] for i in range(0, len(same), most))
+
+
+def _pad(array: np.ndarray, stride: int) -> np.ndarray:
+    """Reflect at the bottom and at the right until both sides are multiples of ``stride``."""
+    height, width = array.shape[:2]
+    return np.pad(array, ((0, -height % stride), (0, -width % stride), (0, 0)), mode="reflect")

@@ -1,0 +1,127 @@
+"""What training reads and changes: samples by position, the state, and its checkpoints."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from palette.checkpoint import Tensors, load_checkpoint, save_checkpoint
+from palette.config import RunConfig, to_dict
+from palette.data.crops import Crops
+from palette.data.loader import epoch_order
+from palette.data.sources import Source
+from palette.diffusion import Denoiser, Target
+from palette.seeding import entropy, rng
+from palette.types import Picture, Spec, Task
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The training sample at a global position: condition ``x``, target ``y``, ``region``.
+
+    All are (C, H, W) float32, x and y in [−1, 1]; region only where the task has a mask.
+    """
+
+    source: Source
+    task: Task
+    config: RunConfig
+
+    def clean(self, position: int) -> Picture:
+        """The clean crop, (size, size, 3) in [0, 1]."""
+        seed, data = self.config.seed, self.config.data
+        index = epoch_order(seed, len(self.source), position)
+        crops = Crops(data.size, data.flips)
+        return crops.crop(self.source.read(index), rng(seed, "crop", position))
+
+    def __call__(self, position: int) -> dict[str, np.ndarray]:
+        seed, clean = self.config.seed, self.clean(position)
+        params = self.task.draw(Spec(*clean.shape[:2]), rng(seed, "degrade", position))
+        observation = self.task.degrade(clean, params)
+        condition = self.task.condition(observation, rng(seed, "condition", position))
+        sample = {"x": condition.x.transpose(2, 0, 1), "y": (2 * clean - 1).transpose(2, 0, 1)}
+        if condition.region is not None:
+            sample["region"] = condition.region[None]
+        return {key: np.ascontiguousarray(value) for key, value in sample.items()}
+
+
+def measure_residual_scale(samples: Samples, count: int = 64) -> float:
+    """Root mean square of y − x over the first samples: what makes the residual unit variance."""
+    squares = []
+    for position in range(count):
+        sample = samples(position)
+        squares.append(float(np.mean((sample["y"] - sample["x"]) ** 2)))
+    return max(math.sqrt(sum(squares) / count), 1e-3)
+
+
+@dataclass
+class State:
+    """What a step changes."""
+
+    denoiser: Denoiser
+    average: Tensors
+    """Exponential moving average of the weights, float32."""
+    optimizer: torch.optim.AdamW
+    target: Target
+    step: int = 0
+    updates: int = 0
+    """Steps that changed the weights: all but those whose loss was not finite."""
+
+
+def start(config: RunConfig, samples: Samples, device: torch.device) -> State:
+    """The state before the first step; weights depend on the seed only."""
+    with torch.random.fork_rng():
+        torch.manual_seed(entropy(config.seed, "weights") % 2**63)
+        denoiser = Denoiser(config.model, config.data.size)
+    residual = config.diffusion.residual and samples.task.residual
+    target = Target(measure_residual_scale(samples) if residual else None)
+    return _state(config, denoiser, target, device)
+
+
+def _state(config: RunConfig, denoiser: Denoiser, target: Target, device: torch.device) -> State:
+    denoiser.to(device).train()
+    average = {name: p.detach().clone() for name, p in denoiser.named_parameters()}
+    optimizer = torch.optim.AdamW(
+        denoiser.parameters(),
+        lr=config.train.learning_rate,
+        weight_decay=config.train.weight_decay,
+        fused=device.type == "cuda",
+    )
+    return State(denoiser, average, optimizer, target)
+
+
+def save(run: Path, state: State, config: RunConfig) -> None:
+    """A checkpoint: weights, their average, the optimizer's moments."""
+    moments: dict[str, Tensors] = {"exp_avg": {}, "exp_avg_sq": {}}
+    for name, parameter in state.denoiser.named_parameters():
+        for kind, group in moments.items():
+            if parameter in state.optimizer.state:
+                group[name] = state.optimizer.state[parameter][kind]
+    tensors = {"weights": state.denoiser.state_dict(), "average": state.average, **moments}
+    about = {
+        "updates": state.updates,
+        "residual_scale": state.target.residual_scale,
+        "config": to_dict(config),
+    }
+    save_checkpoint(run, state.step, tensors, about, config.train.keep)
+
+
+def load(folder: Path, config: RunConfig, device: torch.device) -> State:
+    """The state that :func:`save` wrote."""
+    tensors, about = load_checkpoint(folder)
+    denoiser = Denoiser(config.model, config.data.size)
+    denoiser.load_state_dict(tensors["weights"])
+    state = _state(config, denoiser, Target(about["residual_scale"]), device)
+    state.step, state.updates = about["step"], about["updates"]
+    state.average = {name: value.to(device) for name, value in tensors["average"].items()}
+    counter = torch.tensor(float(state.updates), device=device if device.type == "cuda" else "cpu")
+    for name, parameter in denoiser.named_parameters():
+        state.optimizer.state[parameter] = {
+            "step": counter.clone(),
+            "exp_avg": tensors["exp_avg"][name].to(device),
+            "exp_avg_sq": tensors["exp_avg_sq"][name].to(device),
+        }
+    return state

@@ -149,10 +149,13 @@ pixels), so that sampling could not start there from noise alone. Above: the noi
 standard deviation of .01, 1.3 grey levels; ending at 8 would smooth detail finer than 2.3.
 """
 
+_PALETTE = _palette_levels()
+_COSINE = _cosine_levels()[(_cosine_levels() >= GAMMA_MIN) & (_cosine_levels() <= GAMMA_MAX)]
+
 SCHEDULES: dict[str, Schedule] = {
     "logsnr": Schedule("logsnr", GAMMA_MIN, GAMMA_MAX),
-    "palette": Schedule("palette", float(_palette_levels()[-1]), float(_palette_levels()[0])),
-    "cosine": Schedule("cosine", GAMMA_MIN, GAMMA_MAX),
+    "palette": Schedule("palette", float(_PALETTE.min()), float(_PALETTE.max())),
+    "cosine": Schedule("cosine", float(_COSINE.min()), float(_COSINE.max())),
 }
 
 

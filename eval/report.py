@@ -11,6 +11,7 @@ from typing import Any
 from palette.eval import workspace as files
 from palette.eval.measure import Gallery
 from palette.eval.workspace import Workspace
+from palette.files import write_bytes
 
 
 @dataclass(frozen=True)
@@ -66,11 +67,9 @@ def write(workspace: Workspace, gallery: Gallery, data: dict[str, Any], title: s
 
     report = Report(workspace.root, data)
     files.write_json(report.json, data)
-    table = _as_csv(data).encode()
-    files.write_whole(report.csv, lambda file: file.write(table))
+    write_bytes(report.csv, _as_csv(data).encode())
     times = files.read_json(workspace.state("times.json"))
-    page = render(gallery, data, title, times).encode()
-    files.write_whole(report.html, lambda file: file.write(page))
+    write_bytes(report.html, render(gallery, data, title, times).encode())
     return report
 
 

@@ -13,19 +13,19 @@ Every picture that a number rests on lies here as PNG, so that any other tool ca
 
 from __future__ import annotations
 
+import io
 import json
-import os
-import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from palette.eval.distortion import Pixels
+from palette.files import write_bytes
 
 SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".jpe", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".gif", ".jp2"}
@@ -98,24 +98,11 @@ def read_mask(path: Path) -> NDArray[np.bool_]:
         return np.asarray(image.convert("L")) > 127
 
 
-def write_whole(path: Path, fill: Callable[[BinaryIO], object]) -> None:
-    """Write a file beside its place, then move it there: readers see all of it or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            fill(file)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
 def write_json(path: Path, value: Any) -> None:
     """Save plain JSON (NaN and infinity are refused) with a stable order of keys."""
     text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
-    write_whole(path, lambda file: file.write(text.encode()))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(path, text.encode())
 
 
 def read_json(path: Path) -> Any:

@@ -58,8 +58,10 @@ class Workspace:
         """Save ``(H, W, 3)`` or ``(H, W)`` uint8 as PNG."""
         from PIL import Image
 
-        image = Image.fromarray(pixels)
-        write_whole(self.picture(row, name), lambda file: image.save(file, "PNG", compress_level=3))
+        path, buffer = self.picture(row, name), io.BytesIO()
+        Image.fromarray(pixels).save(buffer, "PNG", compress_level=3)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, buffer.getvalue())
 
 
 def claim(root: Path, manifest: dict[str, Any]) -> Workspace:

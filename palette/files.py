@@ -12,18 +12,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from palette.data.files import replacing
+
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write beside the target, flush to the disk, then replace: a crash leaves the old file."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -33,6 +28,10 @@ def write_json(path: Path, value: Any) -> None:
 def sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class InUse(RuntimeError):
+    """Another process owns the folder."""
 
 
 @contextmanager
@@ -66,7 +65,7 @@ def _replace_folder(new: Path, target: Path) -> None:
 
 @contextmanager
 def lock(folder: Path) -> Iterator[None]:
-    """Own ``folder``; RuntimeError names host and process of another owner.
+    """Own ``folder``; InUse names host and process of another owner.
 
     The lock of a process that no longer runs on this host is taken over.
     """
@@ -77,7 +76,7 @@ def lock(folder: Path) -> Iterator[None]:
         except FileExistsError:
             owner = _owner(path)
             if owner.get("host") != me["host"] or _running(int(owner.get("pid", 0))):
-                raise RuntimeError(
+                raise InUse(
                     f"{folder} is in use by process {owner.get('pid')} on {owner.get('host')}: "
                     f"wait for it, choose another folder, or delete {path} if it no longer runs"
                 ) from None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -13,6 +14,8 @@ from torch import Tensor
 
 from palette.checkpoint import Model
 from palette.config import nearest
+from palette.folder import Result, restore_folder
+from palette.kinds import Extend, from_photo, observe, to_photo
 from palette.precision import autocast, choose_device, choose_dtype
 from palette.samplers import SAMPLERS, hold
 from palette.schedule import GRIDS, SCHEDULES
@@ -51,8 +54,11 @@ class Sampling:
         if self.grid not in GRIDS:
             raise ValueError(f"grid is {self.grid!r}: {nearest(self.grid, GRIDS)}")
 
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
 
-class Engine:
+
+class Restorer:
     """Runs a model's network on observations of its task.
 
     A picture's result depends on its observation, its seed and the sampling only: neither on the
@@ -60,10 +66,16 @@ class Engine:
     """
 
     def __init__(
-        self, model: Model, task: Task, device: str = "auto", precision: str = "auto"
+        self,
+        model: Model,
+        task: Task,
+        sampling: Sampling = Sampling(),
+        device: str = "auto",
+        precision: str = "auto",
     ) -> None:
         self.model = model
         self.task = task
+        self.sampling = sampling
         self.device = choose_device(device)
         self.dtype = choose_dtype(precision, self.device)
         self.model.denoiser.to(self.device)
@@ -77,13 +89,69 @@ class Engine:
         """What the model is, as plain JSON values."""
         return {**self.model.info, "device": self.device.type, "dtype": str(self.dtype)[6:]}
 
+    def restore(
+        self,
+        pictures: Any,
+        *,
+        answer: Answer | None = None,
+        steps: int | None = None,
+        seed: int = 0,
+        mask: Any = None,
+        extend: Extend | None = None,
+    ) -> Any:
+        """Restore a path, PIL picture, array or tensor, or a list of them, each to its own kind.
+
+        A path gives a PIL picture. ``mask`` (True or white = missing) or ``extend`` (pixels to add
+        at left, top, right, bottom) is for models that fill holes; with a list, give a list of
+        masks. ValueError names what does not fit.
+        """
+        several = isinstance(pictures, list | tuple)
+        values = list(pictures) if several else [pictures]
+        masks = list(mask) if several and mask is not None else [mask] * len(values)
+        if len(masks) != len(values):
+            raise ValueError(f"{len(values)} pictures came with {len(masks)} masks: give one each")
+        observed = [
+            observe(to_photo(value), self.task.masked, one, extend)
+            for value, one in zip(values, masks, strict=True)
+        ]
+        seeds = [entropy(seed, "picture", i) for i in range(len(values))]
+        restored = self.restore_observations([o for _, o in observed], answer, steps, seeds)
+        results = [
+            from_photo(picture, photo, like)
+            for picture, (photo, _), like in zip(restored, observed, values, strict=True)
+        ]
+        return results if several else results[0]
+
+    def restore_folder(
+        self,
+        source: str | Path,
+        out: str | Path,
+        seed: int = 0,
+        masks: str | Path | None = None,
+        extend: Extend | None = None,
+        recursive: bool = True,
+    ) -> Iterator[Result]:
+        """Stream the results of a folder: see :func:`palette.folder.restore_folder`."""
+        where = None if masks is None else Path(masks)
+        return restore_folder(self, Path(source), Path(out), seed, where, extend, recursive)
+
     def restore_observations(
         self,
         observations: Sequence[Observation],
-        seeds: Sequence[int],
-        sampling: Sampling = Sampling(),
+        answer: Answer | None = None,
+        steps: int | None = None,
+        seeds: Sequence[int] | None = None,
     ) -> list[Picture]:
-        """One restored picture, (H, W, 3) float32 in [0, 1], for each observation and its seed."""
+        """One restored picture, (H, W, 3) float32 in [0, 1], for each observation and its seed.
+
+        ``answer`` and ``steps`` stand in for those of ``self.sampling``; seeds default to 0, 1 …
+        """
+        sampling = replace(
+            self.sampling,
+            answer=answer or self.sampling.answer,
+            steps=self.sampling.steps if steps is None else steps,
+        )
+        seeds = range(len(observations)) if seeds is None else seeds
         conditions = [
             self.task.condition(observation, rng(seed, "condition"))
             for observation, seed in zip(observations, seeds, strict=True)

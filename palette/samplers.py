@@ -185,7 +185,10 @@ def dpmpp_2m_sde(
 def dpmpp_3m_sde(
     denoise: Denoise, gammas: Tensor, noise: Noise, clip: Clip, start: Tensor | None = None
 ) -> Tensor:
-    """SDE-DPM-Solver++ with three levels: ``dpmpp_2m_sde`` as ``dpmpp_3m``. Weak order 3."""
+    """SDE-DPM-Solver++ with three levels: ``dpmpp_2m_sde`` as ``dpmpp_3m``.
+
+    Of weak order 2 all the same, with smaller errors: the path is too rough for a higher one.
+    """
     levels = _levels(gammas)
     y = _begin(levels[0], noise, start)
     past: list[Estimate] = []
@@ -204,10 +207,10 @@ def unipc(
     start: Tensor | None = None,
     order: int = 2,
 ) -> Tensor:
-    """UniPC with B₂ (Zhao et al. 2023, algorithms 5 and 6): predict, evaluate, correct. 2 or 3.
+    """UniPC with B₂ (Zhao et al. 2023, algorithms 5–8): predict, evaluate, correct. Order + 1.
 
     The x̂0 of the predicted y_s serves twice, to correct the step that led there and to make the
-    next one. Three is the better order from 12 levels on, two below.
+    next one. ``order`` 2 or 3: three is closer from 12 levels on, two with fewer.
     """
     if order not in (2, 3):
         raise ValueError(f"order {order}: choose 2 or 3")

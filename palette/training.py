@@ -32,7 +32,7 @@ from palette.data.sources import Source
 from palette.diffusion import Denoiser, epsilon_loss
 from palette.files import lock, write_bytes, write_json
 from palette.precision import autocast, choose_device, choose_dtype
-from palette.restore import Engine, Sampling
+from palette.restore import Restorer
 from palette.schedule import SCHEDULES
 from palette.seeding import entropy
 from palette.state import Samples, State, load, save, start
@@ -216,7 +216,7 @@ def _write_strip(
     """samples/step-N.png: rows of baseline | mean | sample | clean, on the first training crops."""
     task = samples.task
     model = averaged(config, state, samples.source)
-    engine = Engine(model, task, config.train.device, config.train.precision)
+    restorer = Restorer(model, task, device=config.train.device, precision=config.train.precision)
     clean = [samples.clean(position) for position in range(rows)]
     observed = [
         task.degrade(picture, task.draw(Spec(*picture.shape[:2]), np.random.default_rng(i)))
@@ -225,8 +225,8 @@ def _write_strip(
     seeds = list(range(rows))
     columns = [
         [task.baseline(observation) for observation in observed],
-        engine.restore_observations(observed, seeds, Sampling("mean")),
-        engine.restore_observations(observed, seeds, Sampling("sample")),
+        restorer.restore_observations(observed, "mean", seeds=seeds),
+        restorer.restore_observations(observed, "sample", seeds=seeds),
         clean,
     ]
     strip = np.concatenate([np.concatenate(column, axis=0) for column in columns], axis=1)

@@ -1,0 +1,102 @@
+"""`palette restore MODEL IN OUT`: one picture or a folder of them."""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from palette.cli import OK, SOME_FAILED
+
+
+@dataclass(frozen=True)
+class Restore:
+    """Restore pictures. Inputs are never touched; every output is complete or absent."""
+
+    model: tyro.conf.Positional[Path]
+    """A run folder or a model folder."""
+    source: tyro.conf.Positional[Path]
+    """A picture, or a folder of pictures."""
+    out: tyro.conf.Positional[Path]
+    """A picture file (for one picture), or a folder."""
+    answer: Literal["mean", "sample"] = "sample"
+    """mean: one evaluation, the regression answer, smooth and near. sample: a draw with detail."""
+    steps: int = 8
+    """Evaluations of the network for a sample."""
+    sampler: str = "dpmpp_2m"
+    grid: str = "logsnr"
+    samples: int = 1
+    """Samples that are averaged."""
+    seed: int = 0
+    mask: Path | None = None
+    """What is missing, in white: a picture, or for a folder one with masks of the same names."""
+    extend: tuple[int, int, int, int] | None = None
+    """Pixels to add at the left, top, right and bottom (uncropping)."""
+    format: Literal["png", "jpg", "webp", "tif"] = "png"
+    recursive: bool = True
+    """Go into subfolders."""
+    shard: str = "0/1"
+    """i/n: restore every n-th picture, from the i-th, counted from 0."""
+    device: str = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+
+
+def run(args: Restore) -> int:
+    from palette.api import load
+    from palette.folder import restore_file, restore_folder
+
+    if not args.source.exists():
+        raise ValueError(f"there is no picture or folder {args.source}: check the path")
+    shard = _shard(args.shard)
+    restorer = load(
+        args.model,
+        device=args.device,
+        precision=args.precision,
+        answer=args.answer,
+        steps=args.steps,
+        sampler=args.sampler,
+        grid=args.grid,
+        samples=args.samples,
+    )
+    if args.source.is_file():
+        is_file = args.out.suffix != "" and not args.out.is_dir()
+        target = args.out if is_file else args.out / f"{args.source.stem}.{args.format}"
+        if target.exists():
+            raise ValueError(f"{target} exists and is not overwritten: choose another output")
+        restore_file(restorer, args.source, target, args.seed, args.mask, args.extend)
+        print(target)
+        return OK
+    if args.mask is not None and not args.mask.is_dir():
+        raise ValueError(f"{args.mask} is no folder: with a folder of pictures give one of masks")
+    results = restore_folder(
+        restorer,
+        args.source,
+        args.out,
+        args.seed,
+        args.mask,
+        args.extend,
+        args.recursive,
+        f".{args.format}",
+        shard,
+    )
+    failed = skipped = done = 0
+    from tqdm import tqdm
+
+    for result in tqdm(results, unit="picture", disable=None):
+        done, skipped = done + 1, skipped + result.skipped
+        if result.error is not None:
+            failed += 1
+            tqdm.write(f"palette: {result.error}", file=sys.stderr)
+    print(f"{done - failed} of {done} pictures in {args.out}, {skipped} were there already")
+    return SOME_FAILED if failed else OK
+
+
+def _shard(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    if not match or int(match[1]) >= int(match[2]):
+        raise ValueError(f"shard is {text!r}: give i/n with 0 ≤ i < n, e.g. 0/4")
+    return int(match[1]), int(match[2])

@@ -196,7 +196,8 @@ def _decode(image: Image.Image, path: Path) -> Photo:
 Layers = tuple[NDArray[np.float32], NDArray[np.float32] | None]
 
 
-def _unit(levels: np.ndarray, highest: int) -> NDArray[np.float32]:
+def unit_range(levels: np.ndarray, highest: int) -> NDArray[np.float32]:
+    """Integer levels 0 … ``highest`` to [0, 1], rounded once: the one way from files to pictures."""
     return np.divide(levels, np.float32(highest), dtype=np.float32)
 
 
@@ -217,7 +218,7 @@ def _layers_8(image: Image.Image, profile: bytes | None, path: Path) -> Layers:
     alpha = None
     if image.has_transparency_data:
         image = image.convert("LA" if grey else "RGBA")
-        alpha = _unit(np.asarray(image.getchannel("A")), 255)
+        alpha = unit_range(np.asarray(image.getchannel("A")), 255)
     colour = image.convert("L" if grey else "CMYK" if image.mode == "CMYK" else "RGB")
     transform = None
     if profile:
@@ -228,7 +229,7 @@ def _layers_8(image: Image.Image, profile: bytes | None, path: Path) -> Layers:
     elif colour.mode == "CMYK":
         warnings.warn(f"{path}: CMYK without a profile: colours are a guess", stacklevel=5)
     rgb = transform.apply(colour) if transform else colour.convert("RGB")
-    return _unit(np.asarray(rgb), 255), alpha
+    return unit_range(np.asarray(rgb), 255), alpha
 
 
 def _layers_16(image: Image.Image, profile: bytes | None, path: Path) -> Layers | None:
@@ -243,7 +244,7 @@ def _layers_16(image: Image.Image, profile: bytes | None, path: Path) -> Layers 
             warnings.warn(f"{path}: read as 8 bits for its ICC profile: {error}", stacklevel=5)
             return None
     pixels = _grey_16(image) if image.mode in _GREY_MODES_16 else _colour_16(image, path)
-    layers = _unit(pixels, 65535)
+    layers = unit_range(pixels, 65535)
     alpha = None
     if layers.ndim == 2:
         layers = np.repeat(layers[..., None], 3, axis=-1)

@@ -1,0 +1,58 @@
+"""Decoded pictures kept in memory, so that an epoch over few pictures decodes them once."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from palette.data.images import unit_range
+from palette.data.sources import Source
+from palette.types import Picture
+
+_LEVELS = {np.uint8: 255, np.uint16: 65535}
+
+
+class CachedSource:
+    """``source`` with up to ``limit_bytes`` of its pictures kept, in each process.
+
+    The pictures are the same bit for bit: kept with 8 or 16 bits where that is exact, as float32
+    elsewhere. What finds no room is decoded again at each reading.
+    """
+
+    def __init__(self, source: Source, limit_bytes: int) -> None:
+        self.ids = source.ids
+        self.labels = source.labels
+        self._source = source
+        self._room_bytes = limit_bytes
+        self._kept: dict[int, np.ndarray] = {}
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def read(self, index: int) -> Picture:
+        kept = self._kept.get(index)
+        if kept is not None:
+            return _unpack(kept)
+        picture = self._source.read(index)
+        packed = _pack(picture)
+        if packed.nbytes <= self._room_bytes:
+            self._room_bytes -= packed.nbytes
+            self._kept[index] = packed
+        return picture
+
+    def fingerprint(self) -> str:
+        return self._source.fingerprint()
+
+
+def _pack(picture: Picture) -> np.ndarray:
+    for kind, highest in _LEVELS.items():
+        levels = np.rint(picture * highest).astype(kind)
+        if np.array_equal(_unpack(levels), picture):
+            return levels
+    return picture.copy()
+
+
+def _unpack(kept: np.ndarray) -> Picture:
+    highest = _LEVELS.get(kept.dtype.type)
+    if highest is None:
+        return kept.copy()
+    return unit_range(kept, highest)

@@ -1,0 +1,59 @@
+"""Random crops and flips by Albumentations. The only file that knows it."""
+
+from __future__ import annotations
+
+import os
+import random
+import warnings
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from palette.seeding import draw_seed
+from palette.types import Picture
+
+if TYPE_CHECKING:
+    from albumentations import Compose
+
+
+@dataclass(frozen=True)
+class Crops:
+    """Square crops of ``size`` pixels, mirrored left to right half of the time if ``flips``."""
+
+    size: int
+    flips: bool = True
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ValueError(f"the crop's size is {self.size}; choose 1 pixel or more")
+
+    def crop(self, picture: Picture, rng: np.random.Generator) -> Picture:
+        """``(H, W, 3)`` to ``(size, size, 3)``, float32, every value one of the picture's.
+
+        Position and flip depend on ``rng`` alone. A picture smaller than the crop is continued by
+        reflection on all sides.
+        """
+        pipeline = _pipeline(self.size, self.flips)
+        # set_random_seed would give each transform the same numbers: mirrored would mean "from
+        # the upper half". One stream for all of them keeps position and flip independent.
+        pipeline.set_random_state(rng, random.Random(draw_seed(rng)))
+        return pipeline(image=picture)["image"].copy()
+
+
+@lru_cache
+def _pipeline(size: int, flips: bool) -> Compose:
+    os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # otherwise the import asks the network
+    import albumentations as A
+    import cv2
+
+    with warnings.catch_warnings():
+        # Albumentations only warns of an argument that it does not know, and goes on without it.
+        warnings.simplefilter("error")
+        steps = [
+            A.PadIfNeeded(min_height=size, min_width=size, border_mode=cv2.BORDER_REFLECT_101),
+            A.RandomCrop(height=size, width=size),
+            A.HorizontalFlip(p=0.5 if flips else 0),
+        ]
+        return A.Compose(steps, seed=0)  # replaced before each use

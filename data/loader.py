@@ -1,0 +1,128 @@
+"""Batches keyed by position: step s holds the samples s·batch … s·batch + batch − 1, always."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from palette.data.images import PictureError
+from palette.seeding import rng
+
+Sample = Callable[[int], dict[str, np.ndarray]]
+"""A global position (step · batch + slot) to named arrays; equal positions give equal arrays."""
+
+WORKER_TIMEOUT_SECONDS = 600
+"""A worker that delivers nothing for so long is taken for dead."""
+
+
+def epoch_order(seed: int, n: int, position: int) -> int:
+    """Which of ``n`` pictures stands at a global position: every n positions see each one once."""
+    epoch, place = divmod(position, n)
+    return int(_permutation(seed, n, epoch)[place])
+
+
+@lru_cache(maxsize=4)
+def _permutation(seed: int, n: int, epoch: int) -> NDArray[np.int64]:
+    return rng(seed, "epoch", epoch).permutation(n)
+
+
+def batches(
+    sample: Sample,
+    batch: int,
+    start_step: int,
+    stop_step: int,
+    workers: int = 0,
+    pin: bool = False,
+) -> Iterator[dict[str, Tensor]]:
+    """The stacked samples ``(batch, ...)`` of the steps ``start_step`` to ``stop_step`` − 1.
+
+    They do not depend on ``workers``: each sample is computed on one thread. ``pin`` puts them in
+    page-locked memory. A PictureError of a sample is raised here as it was, other errors of a
+    worker with its traceback, the death or the silence of one as RuntimeError.
+    """
+    if batch < 1 or workers < 0:
+        raise ValueError(f"batch is {batch} and workers {workers}; choose at least 1 and 0")
+    loader = DataLoader(
+        _Positions(sample),
+        batch_sampler=_Steps(batch, start_step, stop_step),
+        num_workers=workers,
+        collate_fn=_stack,
+        pin_memory=pin,
+        worker_init_fn=_start_worker,
+        timeout=WORKER_TIMEOUT_SECONDS if workers else 0,
+        generator=torch.Generator(),  # leaves the global generator alone
+    )
+    iterator = iter(loader)
+    for _ in range(start_step, stop_step):
+        if workers:
+            arrays = next(iterator)
+        else:
+            with _one_thread():
+                arrays = next(iterator)
+        if isinstance(arrays, PictureError):
+            raise arrays
+        yield arrays
+
+
+@dataclass(frozen=True)
+class _Steps:
+    batch: int
+    start: int
+    stop: int
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for step in range(self.start, self.stop):
+            yield list(range(step * self.batch, (step + 1) * self.batch))
+
+
+class _Positions(Dataset[dict[str, np.ndarray] | PictureError]):
+    """Samples as the loader wants them, a broken picture being a value that can be sent back."""
+
+    def __init__(self, sample: Sample) -> None:
+        self.sample = sample
+
+    def __getitem__(self, position: int) -> dict[str, np.ndarray] | PictureError:
+        try:
+            return self.sample(position)
+        except PictureError as error:
+            return error
+
+
+def _stack(
+    samples: list[dict[str, np.ndarray] | PictureError],
+) -> dict[str, Tensor] | PictureError:
+    arrays: list[dict[str, np.ndarray]] = []
+    for sample in samples:
+        if isinstance(sample, PictureError):
+            return sample
+        arrays.append(sample)
+    return {key: torch.from_numpy(np.stack([a[key] for a in arrays])) for key in arrays[0]}
+
+
+def _start_worker(worker: int) -> None:
+    cv2.setNumThreads(0)  # Torch limits itself to one thread in workers
+    # Ctrl-C reaches the whole group of processes: the main one decides when to stop.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """As in a worker, where sums are not split among threads either."""
+    threads, cv2_threads = torch.get_num_threads(), cv2.getNumThreads()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        cv2.setNumThreads(cv2_threads)

@@ -1,0 +1,147 @@
+"""Where clean pictures come from: a folder, an HDF5 file, or the photographs of scikit-image."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from palette.data.images import SUFFIXES, list_pictures, read
+from palette.types import Picture
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Pictures by index. Opening a source decodes nothing."""
+
+    @property
+    def ids(self) -> list[str]:
+        """One unique name a picture, in a fixed order."""
+        ...
+
+    @property
+    def labels(self) -> list[str] | None:
+        """The class of each picture, where the pictures have classes."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def read(self, index: int) -> Picture:
+        """``(H, W, 3)`` float32 in [0, 1]. Raises PictureError for a broken picture."""
+        ...
+
+    def fingerprint(self) -> str:
+        """A digest of names and sizes: equal for equal data, however it is reached."""
+        ...
+
+
+class _Files:
+    """Pictures in files of their own."""
+
+    def __init__(self, paths: list[Path], ids: list[str], labels: list[str] | None) -> None:
+        self._paths = paths
+        self.ids = ids
+        self.labels = labels
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def read(self, index: int) -> Picture:
+        return read(self._paths[index]).picture
+
+    def fingerprint(self) -> str:
+        return digest(f"{name} {_size(p)}" for name, p in zip(self.ids, self._paths, strict=True))
+
+
+class FolderSource(_Files):
+    """The pictures below a folder (or one file), named by their paths below it.
+
+    Labels are the names of the folders that hold the pictures; None where any lies at the top.
+    Raises ValueError for a folder that is missing or holds no pictures.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        root = Path(root)
+        paths = list_pictures(root)
+        if not paths:
+            raise ValueError(
+                f"{root}: no pictures in this folder; put files there that end in "
+                f"{', '.join(SUFFIXES)}, or name another folder"
+            )
+        top = root.parent if root.is_file() else root
+        relative = [path.relative_to(top) for path in paths]
+        classes = [path.parent.name for path in relative]
+        labels = classes if all(classes) else None
+        super().__init__(paths, [path.as_posix() for path in relative], labels)
+
+
+# Split once and for all: changing it would make reports incomparable.
+BUNDLED = {
+    "train": (
+        "coffee.png",
+        "motorcycle_left.png",
+        "motorcycle_right.png",
+        "hubble_deep_field.jpg",
+        "ihc.png",
+        "retina.jpg",
+        "camera.png",
+        "brick.png",
+        "grass.png",
+        "gravel.png",
+        "moon.png",
+        "coins.png",
+    ),
+    "held_out": ("astronaut.png", "chelsea.png", "rocket.jpg"),
+}
+"""The photographs that scikit-image ships in its wheel, by split."""
+
+
+class BundledSource(_Files):
+    """Photographs that every installation has, without a download. ``split`` of BUNDLED."""
+
+    def __init__(self, split: str = "train") -> None:
+        if split not in BUNDLED:
+            raise ValueError(f"split is {split!r}; choose one of {', '.join(BUNDLED)}")
+        # The spec tells the folder without importing the package.
+        spec = importlib.util.find_spec("skimage")
+        if spec is None or spec.origin is None:
+            raise ValueError("scikit-image is not installed; run: pip install scikit-image")
+        folder = Path(spec.origin).parent / "data"
+        paths = [folder / name for name in BUNDLED[split]]
+        missing = [path.name for path in paths if not path.is_file()]
+        if missing:
+            raise ValueError(
+                f"{folder}: this scikit-image lacks {', '.join(missing)}; "
+                "install its wheel from PyPI (0.25 or later)"
+            )
+        super().__init__(paths, [path.stem for path in paths], None)
+
+
+def open_source(where: str | Path | None = None, split: str = "train") -> Source:
+    """A folder or picture file, an HDF5 file (.h5, .hdf5), or the bundled photographs.
+
+    ``where`` is None or "bundled" for the latter; ``split`` ("train", "held_out") concerns them
+    alone. Raises ValueError for what is missing or holds no pictures.
+    """
+    if where is None or where == "bundled":
+        return BundledSource(split)
+    path = Path(where)
+    if path.suffix.lower() in (".h5", ".hdf5"):
+        from palette.data.hdf5 import Hdf5Source
+
+        return Hdf5Source(path)
+    return FolderSource(path)
+
+
+def digest(lines: Iterable[str]) -> str:
+    """SHA-256 of the lines, as 64 hexadecimal digits."""
+    sha = hashlib.sha256()
+    for line in lines:
+        sha.update(f"{line}\n".encode(errors="surrogateescape"))
+    return sha.hexdigest()
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0

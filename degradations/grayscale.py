@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from palette.degradations.operator import check
+from palette.degradations.operator import check, clipped
 from palette.types import Params, Picture, Spec
 
 WEIGHTS = {
@@ -31,4 +31,4 @@ class Grayscale:
         if params["formula"] not in WEIGHTS:
             raise ValueError(f"formula {params['formula']!r} is not one of {', '.join(WEIGHTS)}")
         luma = check(picture) @ np.asarray(WEIGHTS[params["formula"]], np.float32)
-        return np.repeat(np.clip(luma, 0, 1)[..., None], 3, axis=2)
+        return np.repeat(clipped(luma)[..., None], 3, axis=2)

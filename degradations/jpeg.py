@@ -1,4 +1,4 @@
-"""Lossy files: JPEG and WebP round trips through the real codecs."""
+"""What files lose: JPEG and WebP round trips through the real codecs, and bits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from palette.degradations.operator import check, quantile
+from palette.degradations.operator import check, clipped, quantile, round_to_bits
 from palette.types import Params, Picture, Spec
 
 SUBSAMPLING = {
@@ -20,7 +20,7 @@ SUBSAMPLING = {
 
 def to_bytes(picture: Picture) -> np.ndarray:
     """uint8 (H, W, 3), rounded to nearest."""
-    return np.rint(np.clip(picture, 0, 1) * np.float32(255)).astype(np.uint8)
+    return np.rint(clipped(picture) * np.float32(255)).astype(np.uint8)
 
 
 def _round_trip(picture: Picture, suffix: str, options: list[int]) -> Picture:
@@ -94,3 +94,16 @@ class WebP:
 
     def apply(self, picture: Picture, params: Params) -> Picture:
         return webp_round_trip(picture, params["quality"])
+
+
+@dataclass(frozen=True)
+class Quantise:
+    """The nearest picture that a file of so many bits per channel can hold. Params: bits."""
+
+    bits: int = 8
+
+    def draw(self, spec: Spec, rng: np.random.Generator) -> Params:
+        return {"bits": self.bits}
+
+    def apply(self, picture: Picture, params: Params) -> Picture:
+        return round_to_bits(check(picture), params["bits"])

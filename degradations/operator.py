@@ -66,7 +66,12 @@ def check(picture: Picture) -> Picture:
     return np.ascontiguousarray(picture, dtype=np.float32)
 
 
+def clipped(values: np.ndarray) -> Picture:
+    """``values`` as a picture: float32, within [0, 1]."""
+    return np.asarray(np.clip(values, 0, 1), dtype=np.float32)
+
+
 def round_to_bits(picture: Picture, bits: int = 8) -> Picture:
     """The nearest picture that a file of ``bits`` per channel can hold."""
     levels = np.float32(2**bits - 1)
-    return (np.rint(np.clip(picture, 0, 1) * levels) / levels).astype(np.float32, copy=False)
+    return np.asarray(np.rint(clipped(picture) * levels) / levels, dtype=np.float32)

@@ -2,6 +2,8 @@
 
 The methods with ``_aa`` widen their kernel when they shrink (antialiasing) and equal Pillow's;
 ``linear`` and ``cubic`` do not, as OpenCV's do not; ``area`` averages what a pixel covers.
+:mod:`palette.degradations.resample` defines them all as matrices; here the fastest library for
+each does the work.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from palette.degradations.operator import check
+from palette.degradations.operator import between, check, clipped, quantile
+from palette.degradations.resample import gaussian_matrix, multiply, shrunk
 from palette.types import Params, Picture, Spec
 
 OPENCV = {
@@ -24,6 +27,8 @@ OPENCV = {
 }
 TORCH = {"linear_aa": "bilinear", "cubic_aa": "bicubic"}
 METHODS = (*OPENCV, *TORCH, "lanczos_aa")
+RANDOM_METHODS = ("linear", "cubic", "area")
+"""What BSR and Real-ESRGAN choose between."""
 
 
 def resize(picture: Picture, height: int, width: int, method: str) -> Picture:
@@ -34,16 +39,12 @@ def resize(picture: Picture, height: int, width: int, method: str) -> Picture:
     if method in OPENCV:
         result = _resize_opencv(picture, height, width, method)
     elif method in TORCH:
-        batch = torch.from_numpy(picture).permute(2, 0, 1)[None]
-        batch = functional.interpolate(
-            batch, size=(height, width), mode=TORCH[method], antialias=True
-        )
-        result = batch[0].permute(1, 2, 0).numpy()
+        result = _resize_torch(picture, height, width, method)
     elif method == "lanczos_aa":
         result = _resize_pillow(picture, height, width)
     else:
         raise ValueError(f"resize method {method!r} is not one of {', '.join(METHODS)}")
-    return np.ascontiguousarray(np.clip(result, 0, 1))
+    return np.ascontiguousarray(clipped(result))
 
 
 def _resize_opencv(picture: Picture, height: int, width: int, method: str) -> Picture:
@@ -52,6 +53,12 @@ def _resize_opencv(picture: Picture, height: int, width: int, method: str) -> Pi
         picture = _resize_opencv(picture, picture.shape[0], width, method)
     result = cv2.resize(picture, (width, height), interpolation=OPENCV[method])
     return np.asarray(result, dtype=np.float32)
+
+
+def _resize_torch(picture: Picture, height: int, width: int, method: str) -> Picture:
+    batch = torch.from_numpy(picture).permute(2, 0, 1)[None]
+    batch = functional.interpolate(batch, size=(height, width), mode=TORCH[method], antialias=True)
+    return batch[0].permute(1, 2, 0).numpy()
 
 
 def _resize_pillow(picture: Picture, height: int, width: int) -> Picture:
@@ -64,16 +71,15 @@ def _resize_pillow(picture: Picture, height: int, width: int) -> Picture:
     return np.stack([np.asarray(channel) for channel in channels], axis=-1)
 
 
-def shrunk(length: int, scale: int) -> int:
-    """A side of the low-resolution picture: ``length / scale``, rounded down, at least 1."""
-    return max(1, length // scale)
+def _draw_method(methods: tuple[str, ...], rng: np.random.Generator) -> str:
+    return methods[rng.integers(len(methods))]
 
 
 @dataclass(frozen=True)
 class Shrink:
     """Divide both sides by ``scale`` with one method. Params: height, width, method."""
 
-    scale: int
+    scale: int = 4
     method: str = "cubic_aa"
 
     def draw(self, spec: Spec, rng: np.random.Generator) -> Params:
@@ -88,3 +94,78 @@ class Shrink:
 
     def apply(self, picture: Picture, params: Params) -> Picture:
         return resize(picture, params["height"], params["width"], params["method"])
+
+
+@dataclass(frozen=True)
+class ResizeTo:
+    """To one size by a method chosen at random. Params: height, width, method."""
+
+    height: int
+    width: int
+    methods: tuple[str, ...] = RANDOM_METHODS
+
+    def draw(self, spec: Spec, rng: np.random.Generator) -> Params:
+        method = _draw_method(self.methods, rng)
+        return {"height": self.height, "width": self.width, "method": method}
+
+    def size(self, spec: Spec, params: Params) -> Spec:
+        return Spec(params["height"], params["width"], spec.severity)
+
+    def apply(self, picture: Picture, params: Params) -> Picture:
+        return resize(picture, params["height"], params["width"], params["method"])
+
+
+@dataclass(frozen=True)
+class Rescale:
+    """Both sides times a factor, by a method chosen at random. Params: factor, method.
+
+    The factor is uniform from the mild to the harsh end of ``factor``; with ``divide`` these are
+    divisors. The new sides are rounded down and at least 1.
+    """
+
+    factor: tuple[float, float] = (1.0, 0.25)
+    divide: bool = False
+    methods: tuple[str, ...] = RANDOM_METHODS
+
+    def draw(self, spec: Spec, rng: np.random.Generator) -> Params:
+        factor = between(*self.factor, quantile(spec, rng))
+        factor = 1 / factor if self.divide else factor
+        return {"factor": factor, "method": _draw_method(self.methods, rng)}
+
+    def size(self, spec: Spec, params: Params) -> Spec:
+        factor = params["factor"]
+        return Spec(shrunk(spec.height, 1 / factor), shrunk(spec.width, 1 / factor), spec.severity)
+
+    def apply(self, picture: Picture, params: Params) -> Picture:
+        size = self.size(Spec(*picture.shape[:2]), params)
+        return resize(picture, size.height, size.width, params["method"])
+
+
+@dataclass(frozen=True)
+class GaussianShrink:
+    """A Gaussian of ``size`` pixels, then every ``scale``-th pixel, without a shift.
+
+    The published form shifts the kernel by (scale − 1) / 2 to undo what taking the first of
+    every ``scale`` pixels shifts; here the kernel sits at the centre of each new pixel, for sizes
+    that ``scale`` does not divide as well. Params: scale, sigma (pixels), size.
+    """
+
+    scale: int = 4
+    sigma: tuple[float, float] = (0.1, 2.4)
+    kernel_size: int = 25
+
+    def draw(self, spec: Spec, rng: np.random.Generator) -> Params:
+        sigma = between(*self.sigma, quantile(spec, rng))
+        return {"scale": self.scale, "sigma": sigma, "size": self.kernel_size}
+
+    def size(self, spec: Spec, params: Params) -> Spec:
+        scale = params["scale"]
+        return Spec(shrunk(spec.height, scale), shrunk(spec.width, scale), spec.severity)
+
+    def apply(self, picture: Picture, params: Params) -> Picture:
+        picture = check(picture)
+        size = self.size(Spec(*picture.shape[:2]), params)
+        sigma, taps = params["sigma"], params["size"]
+        rows = gaussian_matrix(sigma, taps, picture.shape[0], size.height)
+        columns = gaussian_matrix(sigma, taps, picture.shape[1], size.width)
+        return clipped(multiply(picture, rows, columns))

@@ -1,0 +1,134 @@
+"""Resizing as matrices: result = rows · picture · columnsᵀ, for every method and any ratio.
+
+Row i holds the weights of the input pixels for output pixel i, whose centre lies at
+(i + ½) · n_in / n_out − ½. These matrices define the methods; the libraries that the NumPy
+backend calls are tested against them, and the device backend multiplies by them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+Matrix = NDArray[np.float32]
+
+
+def _triangle(x: np.ndarray) -> np.ndarray:
+    return np.clip(1 - np.abs(x), 0, None)
+
+
+def _cubic(x: np.ndarray, a: float) -> np.ndarray:
+    """Keys 1981: a = −.5 is third-order exact (Pillow, MATLAB, torch); OpenCV has a = −.75."""
+    x = np.abs(x)
+    near = (a + 2) * x**3 - (a + 3) * x**2 + 1
+    far = a * x**3 - 5 * a * x**2 + 8 * a * x - 4 * a
+    return np.where(x <= 1, near, np.where(x < 2, far, 0))
+
+
+def _lanczos(x: np.ndarray) -> np.ndarray:
+    return np.where(np.abs(x) < 3, np.sinc(x) * np.sinc(x / 3), 0)
+
+
+ANTIALIASED: dict[str, tuple[float, Callable[[np.ndarray], np.ndarray]]] = {
+    "linear_aa": (1.0, _triangle),
+    "cubic_aa": (2.0, lambda x: _cubic(x, -0.5)),
+    "lanczos_aa": (3.0, _lanczos),
+}
+INTERPOLATING: dict[str, tuple[int, Callable[[np.ndarray], np.ndarray]]] = {
+    "linear": (1, _triangle),
+    "cubic": (2, lambda x: _cubic(x, -0.75)),
+}
+
+
+def _centres(n_in: int, n_out: int) -> np.ndarray:
+    return (np.arange(n_out) + 0.5) * n_in / n_out - 0.5
+
+
+def _antialiased(method: str, n_in: int, n_out: int) -> np.ndarray:
+    radius, kernel = ANTIALIASED[method]
+    stretch = max(n_in / n_out, 1.0)
+    offsets = np.arange(n_in)[None, :] - _centres(n_in, n_out)[:, None]
+    inside = np.abs(offsets) < radius * stretch
+    weights = np.where(inside, kernel(offsets / stretch), 0)
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+def _interpolating(method: str, n_in: int, n_out: int) -> np.ndarray:
+    radius, kernel = INTERPOLATING[method]
+    centres = _centres(n_in, n_out)
+    taps = np.floor(centres).astype(int)[:, None] + np.arange(1 - radius, radius + 1)[None, :]
+    weights = np.zeros((n_out, n_in))
+    rows = np.broadcast_to(np.arange(n_out)[:, None], taps.shape)
+    columns = np.clip(taps, 0, n_in - 1)  # the border pixel is repeated
+    np.add.at(weights, (rows, columns), kernel(taps - centres[:, None]))
+    return weights
+
+
+def _nearest(n_in: int, n_out: int) -> np.ndarray:
+    weights = np.zeros((n_out, n_in))
+    chosen = np.floor((np.arange(n_out) + 0.5) * n_in / n_out).astype(int)
+    weights[np.arange(n_out), np.minimum(chosen, n_in - 1)] = 1
+    return weights
+
+
+def _area(n_in: int, n_out: int) -> np.ndarray:
+    edges = np.arange(n_out + 1) * n_in / n_out
+    pixels = np.arange(n_in)[None, :]
+    overlap = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
+    return np.clip(overlap, 0, None) * n_out / n_in
+
+
+@lru_cache(maxsize=256)
+def matrix(method: str, n_in: int, n_out: int) -> Matrix:
+    """``(n_out, n_in)`` float32; rows sum to 1. Shared between calls: do not write to it."""
+    if method in ANTIALIASED:
+        weights = _antialiased(method, n_in, n_out)
+    elif method in INTERPOLATING:
+        weights = _interpolating(method, n_in, n_out)
+    elif method == "nearest":
+        weights = _nearest(n_in, n_out)
+    elif method == "area":
+        weights = _area(n_in, n_out)
+    else:
+        names = ", ".join([*ANTIALIASED, *INTERPOLATING, "nearest", "area"])
+        raise ValueError(f"resize method {method!r} is not one of {names}")
+    result = weights.astype(np.float32)
+    result.setflags(write=False)
+    return result
+
+
+def gaussian_matrix(sigma: float, size: int, n_in: int, n_out: int) -> Matrix:
+    """``(n_out, n_in)``: a Gaussian (σ and ``size`` taps in input pixels) at each output centre.
+
+    Blurring and taking every n-th pixel in one, without the shift that the latter brings.
+    Borders are mirrored at the centre of the outermost pixel.
+    """
+    centres = _centres(n_in, n_out)
+    first = np.ceil(centres - size / 2).astype(int)
+    taps = first[:, None] + np.arange(size)[None, :]
+    offsets = (taps - centres[:, None]) / max(sigma, 1e-3)
+    # Relative to the nearest tap: a σ far below a pixel must not underflow to 0 / 0.
+    weights = np.exp(-0.5 * (offsets**2 - np.min(offsets**2, axis=1, keepdims=True)))
+    weights /= weights.sum(axis=1, keepdims=True)
+    period = max(2 * n_in - 2, 1)
+    mirrored = period // 2 - np.abs(np.mod(taps, period) - period // 2) if n_in > 1 else taps * 0
+    result = np.zeros((n_out, n_in))
+    rows = np.broadcast_to(np.arange(n_out)[:, None], taps.shape)
+    np.add.at(result, (rows, mirrored), weights)
+    return result.astype(np.float32)
+
+
+def multiply(picture: np.ndarray, rows: Matrix, columns: Matrix) -> np.ndarray:
+    """``(H, W, C)`` to ``(len(rows), len(columns), C)``."""
+    height, width, channels = picture.shape
+    tall = (rows @ picture.reshape(height, -1)).reshape(len(rows), width, channels)
+    return np.ascontiguousarray(columns @ tall)
+
+
+def shrunk(length: int, scale: float) -> int:
+    """A side divided by ``scale``: rounded down, at least 1."""
+    return max(1, math.floor(length / scale))

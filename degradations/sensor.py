@@ -1,0 +1,126 @@
+"""Camera sensor noise: back to raw, Bayer mosaic, shot and read noise, demosaic, forward again.
+
+The camera model and all ranges are those of Brooks et al. 2019, "Unprocessing Images for Learned
+Raw Denoising" (sections 3.1–3.2). BSR names this step; its released code leaves it out.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from palette.degradations.operator import between, check, clipped, quantile
+from palette.seeding import draw_seed
+from palette.types import Params, Picture, Spec
+
+XYZ_TO_CAMERA = np.array(
+    [
+        [[1.0234, -0.2969, -0.2266], [-0.5625, 1.6328, -0.0469], [-0.0703, 0.2188, 0.6406]],
+        [[0.4913, -0.0541, -0.0202], [-0.6130, 1.3513, 0.2906], [-0.1564, 0.2151, 0.7183]],
+        [[0.8380, -0.2630, -0.0639], [-0.2887, 1.0725, 0.2496], [-0.0627, 0.1427, 0.5438]],
+        [[0.6596, -0.2079, -0.0562], [-0.4782, 1.3016, 0.1933], [-0.0970, 0.1581, 0.5181]],
+    ]
+)
+"""Four cameras of the Darmstadt data set; a random convex combination is a camera."""
+
+RGB_TO_XYZ = np.array(
+    [
+        [0.4124564, 0.3575761, 0.1804375],
+        [0.2126729, 0.7151522, 0.0721750],
+        [0.0193339, 0.1191920, 0.9503041],
+    ]
+)
+
+GAMMA = 2.2
+HIGHLIGHT = 0.9
+"""Above this mean brightness gains fade to 1, so that saturated pixels stay saturated."""
+
+PAD = 2
+"""Mirrored pixels around the mosaic: enough to interpolate, and even, so that the pattern stays."""
+
+GREEN_TAPS = np.array([[0, 1, 0], [1, 4, 1], [0, 1, 0]], np.float32) / 4
+RED_BLUE_TAPS = np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]], np.float32) / 4
+
+
+def camera_matrix(weights: list[float]) -> np.ndarray:
+    """Linear sRGB to camera RGB (3, 3), rows summing to 1 (white stays white)."""
+    mixed = np.tensordot(np.asarray(weights) / np.sum(weights), XYZ_TO_CAMERA, axes=1)
+    matrix = mixed @ RGB_TO_XYZ
+    return matrix / matrix.sum(axis=1, keepdims=True)
+
+
+def to_raw(picture: Picture, params: Params) -> np.ndarray:
+    """sRGB (H, W, 3) to linear camera RGB in [0, 1]: each step of the forward camera undone."""
+    linear = (0.5 - np.sin(np.arcsin(1 - 2 * np.clip(picture, 0, 1)) / 3)) ** np.float32(GAMMA)
+    camera = linear @ camera_matrix(params["camera"]).astype(np.float32).T
+    gains = 1 / _gains(params)
+    bright = np.clip(camera.mean(axis=2, keepdims=True) - HIGHLIGHT, 0, None) / (1 - HIGHLIGHT)
+    gains = np.maximum(bright**2 + (1 - bright**2) * gains, gains)
+    return np.clip(camera * gains, 0, 1)
+
+
+def from_raw(raw: np.ndarray, params: Params) -> Picture:
+    """Linear camera RGB to sRGB: gains, colour matrix, gamma, smoothstep tone curve."""
+    camera = np.clip(raw * _gains(params), 0, 1)
+    inverse = np.linalg.inv(camera_matrix(params["camera"])).astype(np.float32)
+    display = np.clip(camera @ inverse.T, 0, 1) ** np.float32(1 / GAMMA)
+    return clipped(3 * display**2 - 2 * display**3)
+
+
+def _gains(params: Params) -> np.ndarray:
+    gains = np.array([params["red_gain"], 1, params["blue_gain"]]) * params["gain"]
+    return gains.astype(np.float32)
+
+
+def bayer(height: int, width: int) -> np.ndarray:
+    """``(height, width, 3)`` float32: 1 where the RGGB mosaic samples that channel."""
+    even_row = (np.arange(height) % 2 == 0)[:, None]
+    even_column = (np.arange(width) % 2 == 0)[None, :]
+    red, blue = even_row & even_column, ~even_row & ~even_column
+    return np.stack([red, ~(red | blue), blue], axis=-1).astype(np.float32)
+
+
+def demosaic(samples: np.ndarray) -> np.ndarray:
+    """Bilinear: ``samples`` (H, W, 3), zero where a channel was not sampled, to all channels."""
+    taps = (RED_BLUE_TAPS, GREEN_TAPS, RED_BLUE_TAPS)
+    planes = [cv2.filter2D(samples[..., c], -1, taps[c]) for c in range(3)]
+    return np.stack([np.asarray(plane, np.float32) for plane in planes], axis=-1)
+
+
+@dataclass(frozen=True)
+class SensorNoise:
+    """What a camera would have made of the scene. Params: the camera, the noise and its seed.
+
+    camera: weights of the four matrices; gain, red_gain, blue_gain; shot, read: the variance of a
+    raw value x in [0, 1] is shot · x + read.
+    """
+
+    shot: tuple[float, float] = (1e-4, 1.2e-2)
+
+    def draw(self, spec: Spec, rng: np.random.Generator) -> Params:
+        mild, harsh = (math.log(shot) for shot in self.shot)
+        log_shot = between(mild, harsh, quantile(spec, rng))
+        return {
+            "camera": rng.random(4).tolist(),
+            "gain": 1 / float(rng.normal(0.8, 0.1)),
+            "red_gain": float(rng.uniform(1.9, 2.4)),
+            "blue_gain": float(rng.uniform(1.5, 1.9)),
+            "shot": math.exp(log_shot),
+            "read": math.exp(2.18 * log_shot + 1.2 + float(rng.normal(0, 0.26))),
+            "seed": draw_seed(rng),
+        }
+
+    def apply(self, picture: Picture, params: Params) -> Picture:
+        padded = cv2.copyMakeBorder(check(picture), PAD, PAD, PAD, PAD, cv2.BORDER_REFLECT_101)
+        raw = to_raw(np.asarray(padded, np.float32), params)
+        pattern = bayer(*raw.shape[:2])
+        mosaic = (raw * pattern).sum(axis=2)
+        generator = np.random.Generator(np.random.SFC64(params["seed"]))
+        normal = generator.standard_normal(mosaic.shape, dtype=np.float32)
+        variance = np.float32(params["shot"]) * mosaic + np.float32(params["read"])
+        mosaic = np.minimum(mosaic + normal * np.sqrt(variance), 1)  # black lies above raw zero
+        raw = demosaic(mosaic[..., None] * pattern)
+        return from_raw(raw[PAD:-PAD, PAD:-PAD], params)

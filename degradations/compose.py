@@ -11,7 +11,7 @@ Each step draws for the size that the steps before it leave.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -148,3 +148,21 @@ class Recipe(ABC):
 
     def apply(self, picture: Picture, params: Params) -> Picture:
         return self.body(Spec(*picture.shape[:2])).apply(picture, params)
+
+
+def parts(degradation: Degradation) -> Iterator[Degradation]:
+    """A degradation and all that it is composed of."""
+    yield degradation
+    children: list[Degradation] = []
+    if isinstance(degradation, Recipe):
+        children = [degradation.body(Spec(64, 64))]
+    elif isinstance(degradation, Sequence):
+        children = list(degradation.steps.values())
+    elif isinstance(degradation, Choice):
+        children = [option for _, option in degradation.options.values()]
+    elif isinstance(degradation, Sometimes):
+        children = [degradation.step]
+    elif isinstance(degradation, Levels):
+        children = list(degradation.levels)
+    for child in children:
+        yield from parts(child)

@@ -52,7 +52,7 @@ class Hole:
 
 @dataclass(frozen=True)
 class AnyShape:
-    """One of several shapes, by weight. Params: shape (its name), params (its own), size."""
+    """One of several shapes, by weight. Params: height, width, name, params."""
 
     shapes: dict[str, tuple[float, Shape]]
 
@@ -61,10 +61,10 @@ class AnyShape:
         weights = np.array([self.shapes[name][0] for name in names])
         name = names[rng.choice(len(names), p=weights / weights.sum())]
         params = self.shapes[name][1].draw(spec, rng)
-        return {"height": spec.height, "width": spec.width, "shape": name, "params": params}
+        return {"height": spec.height, "width": spec.width, "name": name, "params": params}
 
     def mask(self, params: Params) -> Mask:
-        return self.shapes[params["shape"]][1].mask(params["params"])
+        return self.shapes[params["name"]][1].mask(params["params"])
 
 
 def draw_boxes(params: Params) -> Mask:

@@ -19,20 +19,20 @@ class SrBicubic:
     """SR3's low resolution: antialiased bicubic to ``clean size / scale``, rounded to ``bits``.
 
     The filter itself works in float; only its result is rounded, because a user holds a file.
-    Params: height, width, method.
+    Params: height, width, method, bits.
     """
 
     scale: int = 4
     bits: int = 8
 
     def draw(self, spec: Spec, rng: np.random.Generator) -> Params:
-        return Shrink(self.scale).draw(spec, rng)
+        return Shrink(self.scale).draw(spec, rng) | {"bits": self.bits}
 
     def size(self, spec: Spec, params: Params) -> Spec:
         return Shrink(self.scale).size(spec, params)
 
     def apply(self, picture: Picture, params: Params) -> Picture:
-        return round_to_bits(Shrink(self.scale).apply(picture, params), self.bits)
+        return round_to_bits(Shrink(self.scale).apply(picture, params), params["bits"])
 
 
 PALETTE_JPEG = Jpeg(worst=5, best=30, decay=10)

@@ -1,0 +1,95 @@
+"""Contact sheets: pictures side by side with a line of text below each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from palette.degradations.jpeg import to_bytes
+from palette.types import Params, Picture
+
+CELL, GAP, LINE_HEIGHT, FONT_SIZE = 256, 8, 17, 13
+LINES = 3
+"""Lines of text below a picture."""
+
+UNINTERESTING = {"seed", "height", "width", "size", "angle", "camera", "mixing", "read"}
+
+PAPER, INK = (255, 255, 255), (20, 20, 20)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A picture of any size and what to say about it; lines that are too long are cut."""
+
+    picture: Picture
+    text: str
+
+
+def summary(name: str, params: Params) -> str:
+    """What was drawn in a few words: the steps in their order with their numbers."""
+    return " › ".join(_steps(name, params))
+
+
+def _steps(name: str, params: Params) -> list[str]:
+    if params.get("on") is False:
+        return []
+    if "steps" in params:
+        return [part for step in params["steps"] for part in _steps(step["name"], step["params"])]
+    if "params" in params:
+        return _steps(params.get("name", name), params["params"])
+    return [" ".join([name, *_numbers(params)])]
+
+
+def _numbers(params: Params) -> list[str]:
+    shown = {key: value for key, value in params.items() if key not in UNINTERESTING}
+    texts = []
+    for key, value in shown.items():
+        if isinstance(value, float):
+            texts.append(f"{key} {value:.3g}")
+        elif isinstance(value, list):
+            texts.append(f"{key} {len(value)}")
+        elif not isinstance(value, dict):
+            texts.append(f"{key} {value}")
+    return texts
+
+
+def contact_sheet(rows: Sequence[Sequence[Cell]]) -> Picture:
+    """One picture of all cells, each enlarged by repeating pixels or shrunk by averaging."""
+    columns = max(len(row) for row in rows)
+    height = CELL + LINES * LINE_HEIGHT + GAP
+    sheet = Image.new("RGB", (columns * (CELL + GAP) + GAP, len(rows) * height + GAP), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(FONT_SIZE)
+    for i, row in enumerate(rows):
+        for j, cell in enumerate(row):
+            left, top = GAP + j * (CELL + GAP), GAP + i * height
+            sheet.paste(_fitted(cell.picture), (left, top))
+            for k, line in enumerate(_wrapped(cell.text, font)):
+                draw.text((left, top + CELL + 2 + k * LINE_HEIGHT), line, fill=INK, font=font)
+    return np.asarray(sheet, dtype=np.float32) / np.float32(255)
+
+
+def _fitted(picture: Picture) -> Image.Image:
+    image = Image.fromarray(to_bytes(picture))
+    ratio = CELL / max(image.size)
+    if ratio >= 1:
+        factor = int(ratio)
+        return image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
+    size = (max(1, round(image.width * ratio)), max(1, round(image.height * ratio)))
+    return image.resize(size, Image.Resampling.BOX)
+
+
+def _wrapped(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> list[str]:
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if font.getlength(longer) <= CELL or not lines[-1]:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    if len(lines) > LINES:
+        lines = [*lines[: LINES - 1], lines[LINES - 1] + " …"]
+    return lines

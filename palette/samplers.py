@@ -125,7 +125,7 @@ def heun(
     """Heun's method in y/α over σ/α (EDM, Karras et al. 2022, algorithm 1). Order 2.
 
     Evaluates 2n − 1 times: two per step, one at the last level. It needs short steps: with few
-    levels prefer ``dpmpp_2m``, which is closer for the same evaluations.
+    levels prefer ``dpmpp_2m``, which is closer for the same evaluations (on Gaussian targets).
     """
     levels = _levels(gammas)
     y = _begin(levels[0], noise, start)
@@ -210,7 +210,8 @@ def unipc(
     """UniPC with B₂ (Zhao et al. 2023, algorithms 5–8): predict, evaluate, correct. Order + 1.
 
     The x̂0 of the predicted y_s serves twice, to correct the step that led there and to make the
-    next one. ``order`` 2 or 3: three is closer from 12 levels on, two with fewer.
+    next one. ``order`` 2 or 3: three is closer from 12 levels on, two with fewer
+    (on Gaussian targets).
     """
     if order not in (2, 3):
         raise ValueError(f"order {order}: choose 2 or 3")

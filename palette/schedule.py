@@ -60,7 +60,8 @@ class Schedule:
     and "cosine" draw a step of the discrete schedule and then γ uniformly between that step and
     the next, as SR3 does (Saharia et al. 2021, eq. 10–11); steps outside of the bounds are left
     out. A sampler must never ask for a γ below ``gamma_min``: the network has not seen it, and
-    its error in ε reaches the picture multiplied by √((1−γ)/γ).
+    its error in ε reaches the picture multiplied by √((1−γ)/γ). At the other end a grid need not
+    go up to ``gamma_max``: what Palette trains beyond :data:`GAMMA_MAX` is noise that nobody sees.
     """
 
     name: str

@@ -29,15 +29,21 @@ class CachedSource:
         return len(self.ids)
 
     def read(self, index: int) -> Picture:
+        return unpacked(self.packed(index))
+
+    def packed(self, index: int) -> np.ndarray:
+        """The picture as it is kept, to be cropped before :func:`unpacked` makes it float32.
+
+        It is the kept array itself: never change it.
+        """
         kept = self._kept.get(index)
         if kept is not None:
-            return _unpack(kept)
-        picture = self._source.read(index)
-        packed = _pack(picture)
+            return kept
+        packed = _pack(self._source.read(index))
         if packed.nbytes <= self._room_bytes:
             self._room_bytes -= packed.nbytes
             self._kept[index] = packed
-        return picture
+        return packed
 
     def fingerprint(self) -> str:
         return self._source.fingerprint()
@@ -46,12 +52,13 @@ class CachedSource:
 def _pack(picture: Picture) -> np.ndarray:
     for kind, highest in _LEVELS.items():
         levels = np.rint(picture * highest).astype(kind)
-        if np.array_equal(_unpack(levels), picture):
+        if np.array_equal(unpacked(levels), picture):
             return levels
     return picture.copy()
 
 
-def _unpack(kept: np.ndarray) -> Picture:
+def unpacked(kept: np.ndarray) -> Picture:
+    """The picture, or a crop of it, as (H, W, 3) float32 in [0, 1]; always a copy."""
     highest = _LEVELS.get(kept.dtype.type)
     if highest is None:
         return kept.copy()

@@ -18,7 +18,7 @@ from palette.folder import Result, restore_folder
 from palette.kinds import Extend, from_photo, observe, to_photo
 from palette.precision import autocast, choose_device, choose_dtype
 from palette.samplers import SAMPLERS, hold
-from palette.schedule import GRIDS, SCHEDULES
+from palette.schedule import GAMMA_MAX, GRIDS, SCHEDULES
 from palette.seeding import entropy, normal, rng
 from palette.types import Condition, Observation, Picture, Task
 
@@ -180,7 +180,7 @@ class Restorer:
         target = self.model.target
         schedule = SCHEDULES[self.model.config.diffusion.schedule]
         steps = 1 if sampling.answer == "mean" else sampling.steps
-        gammas = GRIDS[sampling.grid](steps, schedule.gamma_min, schedule.gamma_max)
+        gammas = GRIDS[sampling.grid](steps, schedule.gamma_min, min(schedule.gamma_max, GAMMA_MAX))
 
         def denoise(y_t: Tensor, gamma: Tensor) -> Tensor:
             with autocast(self.device, self.dtype):

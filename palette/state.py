@@ -11,9 +11,9 @@ import torch
 
 from palette.checkpoint import Tensors, load_checkpoint, save_checkpoint
 from palette.config import RunConfig, to_dict
+from palette.data.cache import CachedSource, unpacked
 from palette.data.crops import Crops
 from palette.data.loader import epoch_order
-from palette.data.sources import Source
 from palette.diffusion import Denoiser, Target
 from palette.seeding import entropy, rng
 from palette.types import Picture, Spec, Task
@@ -26,7 +26,7 @@ class Samples:
     All are (C, H, W) float32, x and y in [−1, 1]; region only where the task has a mask.
     """
 
-    source: Source
+    source: CachedSource
     task: Task
     config: RunConfig
 
@@ -35,7 +35,7 @@ class Samples:
         seed, data = self.config.seed, self.config.data
         index = epoch_order(seed, len(self.source), position)
         crops = Crops(data.size, data.flips)
-        return crops.crop(self.source.read(index), rng(seed, "crop", position))
+        return unpacked(crops.crop(self.source.packed(index), rng(seed, "crop", position)))
 
     def __call__(self, position: int) -> dict[str, np.ndarray]:
         seed, clean = self.config.seed, self.clean(position)

@@ -26,6 +26,7 @@ from tqdm import tqdm
 
 from palette.checkpoint import SCHEMA, Model, checkpoints, save_model
 from palette.config import RunConfig, to_toml
+from palette.data.cache import CachedSource
 from palette.data.images import write as write_picture
 from palette.data.loader import batches
 from palette.data.sources import Source
@@ -40,6 +41,9 @@ from palette.types import Spec, Task
 
 BAD_STEPS = 20
 """So many steps in a row may have a loss or gradient that is not finite; then the run stops."""
+
+CACHE_BYTES = 2**31
+"""Decoded pictures kept in memory, in each process that prepares batches."""
 
 
 class Preempted(Exception):
@@ -63,7 +67,7 @@ def train(config: RunConfig, task: Task, source: Source, run: Path, resume: bool
     run.mkdir(parents=True, exist_ok=True)
     with lock(run), _signals() as stopped, torch.random.fork_rng():
         device = choose_device(config.train.device)
-        samples = Samples(source, task, config)
+        samples = Samples(CachedSource(source, CACHE_BYTES), task, config)
         if resume:
             state = load(_newest(run), config, device)
             _drop_lines_after(run / "metrics.jsonl", state.step)

@@ -7,15 +7,17 @@ import random
 import warnings
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from palette.seeding import draw_seed
-from palette.types import Picture
 
 if TYPE_CHECKING:
     from albumentations import Compose
+
+T = TypeVar("T", np.uint8, np.uint16, np.float32)
 
 
 @dataclass(frozen=True)
@@ -29,11 +31,12 @@ class Crops:
         if self.size < 1:
             raise ValueError(f"the crop's size is {self.size}; choose 1 pixel or more")
 
-    def crop(self, picture: Picture, rng: np.random.Generator) -> Picture:
-        """``(H, W, 3)`` to ``(size, size, 3)``, float32, every value one of the picture's.
+    def crop(self, picture: NDArray[T], rng: np.random.Generator) -> NDArray[T]:
+        """``(H, W, 3)`` to ``(size, size, 3)``, of the same type, every value one of the picture's.
 
-        Position and flip depend on ``rng`` alone. A picture smaller than the crop is continued by
-        reflection on all sides.
+        Position and flip depend on ``rng`` and the picture's size alone; 8- and 16-bit levels may
+        be cropped like float32. A picture smaller than the crop is continued by reflection on all
+        sides.
         """
         pipeline = _pipeline(self.size, self.flips)
         # set_random_seed would give each transform the same numbers: mirrored would mean "from

@@ -143,6 +143,11 @@ def write(
         temporary.write_bytes(encoded)
 
 
+def unit_range(levels: np.ndarray, highest: int) -> NDArray[np.float32]:
+    """Integer levels 0 … ``highest`` to [0, 1], rounded once: so all readers agree."""
+    return np.divide(levels, np.float32(highest), dtype=np.float32)
+
+
 # Listing and opening
 
 
@@ -194,11 +199,6 @@ def _decode(image: Image.Image, path: Path) -> Photo:
 
 
 Layers = tuple[NDArray[np.float32], NDArray[np.float32] | None]
-
-
-def unit_range(levels: np.ndarray, highest: int) -> NDArray[np.float32]:
-    """Integer levels 0 … ``highest`` to [0, 1], rounded once: the one way from files to pictures."""
-    return np.divide(levels, np.float32(highest), dtype=np.float32)
 
 
 def _stored_bits(image: Image.Image, path: Path) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -63,15 +63,15 @@ def batches(
         generator=torch.Generator(),  # leaves the global generator alone
     )
     iterator = iter(loader)
-    for _ in range(start_step, stop_step):
-        if workers:
-            arrays = next(iterator)
-        else:
-            with _one_thread():
+    try:
+        for _ in range(start_step, stop_step):
+            with nullcontext() if workers else _one_thread():
                 arrays = next(iterator)
-        if isinstance(arrays, PictureError):
-            raise arrays
-        yield arrays
+            if isinstance(arrays, PictureError):
+                raise arrays
+            yield arrays
+    finally:
+        del iterator  # ends the workers now, not when the traceback of an error is forgotten
 
 
 @dataclass(frozen=True)

@@ -119,6 +119,9 @@ class BundledSource(_Files):
         super().__init__(paths, [path.stem for path in paths], None)
 
 
+HDF5_SUFFIXES = (".h5", ".hdf5")
+
+
 def open_source(where: str | Path | None = None, split: str = "train") -> Source:
     """A folder or picture file, an HDF5 file (.h5, .hdf5), or the bundled photographs.
 
@@ -128,7 +131,7 @@ def open_source(where: str | Path | None = None, split: str = "train") -> Source
     if where is None or where == "bundled":
         return BundledSource(split)
     path = Path(where)
-    if path.suffix.lower() in (".h5", ".hdf5"):
+    if path.suffix.lower() in HDF5_SUFFIXES:
         from palette.data.hdf5 import Hdf5Source
 
         return Hdf5Source(path)

@@ -46,7 +46,7 @@ class Sequence:
     def draw(self, spec: Spec, rng: np.random.Generator) -> Params:
         return _draw_in_order(self.steps, list(self.steps), spec, rng)
 
-    def size(self, spec: Spec, params: Params) -> Spec:
+    def resized(self, spec: Spec, params: Params) -> Spec:
         for step in params["steps"]:
             spec = size_after(_step(self.steps, step["name"]), spec, step["params"])
         return spec
@@ -88,7 +88,7 @@ class Choice:
         name = list(self.options)[rng.choice(len(weights), p=weights / weights.sum())]
         return {"name": name, "params": self._option(name).draw(spec, rng)}
 
-    def size(self, spec: Spec, params: Params) -> Spec:
+    def resized(self, spec: Spec, params: Params) -> Spec:
         return size_after(self._option(params["name"]), spec, params["params"])
 
     def apply(self, picture: Picture, params: Params) -> Picture:
@@ -106,7 +106,7 @@ class Sometimes:
         on = bool(rng.random() < self.probability)
         return {"on": on, "params": self.step.draw(spec, rng)}
 
-    def size(self, spec: Spec, params: Params) -> Spec:
+    def resized(self, spec: Spec, params: Params) -> Spec:
         return size_after(self.step, spec, params["params"]) if params["on"] else spec
 
     def apply(self, picture: Picture, params: Params) -> Picture:
@@ -123,7 +123,7 @@ class Levels:
         level = integer_between(1, len(self.levels), quantile(spec, rng))
         return {"level": level, "params": self.levels[level - 1].draw(spec, rng)}
 
-    def size(self, spec: Spec, params: Params) -> Spec:
+    def resized(self, spec: Spec, params: Params) -> Spec:
         return size_after(self.levels[params["level"] - 1], spec, params["params"])
 
     def apply(self, picture: Picture, params: Params) -> Picture:
@@ -143,7 +143,7 @@ class Recipe(ABC):
     def draw(self, spec: Spec, rng: np.random.Generator) -> Params:
         return self.body(spec).draw(spec, rng)
 
-    def size(self, spec: Spec, params: Params) -> Spec:
+    def resized(self, spec: Spec, params: Params) -> Spec:
         return size_after(self.body(spec), spec, params)
 
     def apply(self, picture: Picture, params: Params) -> Picture:

@@ -12,10 +12,15 @@ from palette.degradations.jpeg import to_bytes
 from palette.types import Params, Picture
 
 CELL, GAP, LINE_HEIGHT, FONT_SIZE = 256, 8, 17, 13
-LINES = 3
+LINES = 4
 """Lines of text below a picture."""
 
-UNINTERESTING = {"seed", "height", "width", "size", "angle", "camera", "mixing", "read"}
+UNINTERESTING = {
+    *("seed", "height", "width", "size", "bits", "scale", "shape", "beta", "angle"),
+    *("subsampling", "on", "grey", "peak", "camera", "gain", "red_gain", "blue_gain", "read"),
+    *("mixing", "soft_sigma", "threshold_255", "top", "bottom", "left", "right"),
+}
+"""Parameters that a label leaves out."""
 
 PAPER, INK = (255, 255, 255), (20, 20, 20)
 
@@ -44,42 +49,40 @@ def _steps(name: str, params: Params) -> list[str]:
 
 
 def _numbers(params: Params) -> list[str]:
-    shown = {key: value for key, value in params.items() if key not in UNINTERESTING}
     texts = []
-    for key, value in shown.items():
-        if isinstance(value, float):
-            texts.append(f"{key} {value:.3g}")
-        elif isinstance(value, list):
-            texts.append(f"{key} {len(value)}")
-        elif not isinstance(value, dict):
-            texts.append(f"{key} {value}")
+    for key, value in params.items():
+        if key in UNINTERESTING or isinstance(value, dict):
+            continue
+        if isinstance(value, list):
+            value = len(value)
+        texts.append(f"{value:.2g}" if isinstance(value, float) else str(value))
     return texts
 
 
 def contact_sheet(rows: Sequence[Sequence[Cell]]) -> Picture:
-    """One picture of all cells, each enlarged by repeating pixels or shrunk by averaging."""
+    """One picture of all cells: a column wide each, repeated pixels where they are enlarged."""
     columns = max(len(row) for row in rows)
-    height = CELL + LINES * LINE_HEIGHT + GAP
-    sheet = Image.new("RGB", (columns * (CELL + GAP) + GAP, len(rows) * height + GAP), PAPER)
+    images = [[_fitted(cell.picture) for cell in row] for row in rows]
+    heights = [max(image.height for image in row) + LINES * LINE_HEIGHT + GAP for row in images]
+    sheet = Image.new("RGB", (columns * (CELL + GAP) + GAP, sum(heights) + GAP), PAPER)
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(FONT_SIZE)
     for i, row in enumerate(rows):
+        top = GAP + sum(heights[:i])
         for j, cell in enumerate(row):
-            left, top = GAP + j * (CELL + GAP), GAP + i * height
-            sheet.paste(_fitted(cell.picture), (left, top))
+            left = GAP + j * (CELL + GAP)
+            sheet.paste(images[i][j], (left, top))
+            below = top + heights[i] - LINES * LINE_HEIGHT - GAP
             for k, line in enumerate(_wrapped(cell.text, font)):
-                draw.text((left, top + CELL + 2 + k * LINE_HEIGHT), line, fill=INK, font=font)
+                draw.text((left, below + k * LINE_HEIGHT), line, fill=INK, font=font)
     return np.asarray(sheet, dtype=np.float32) / np.float32(255)
 
 
 def _fitted(picture: Picture) -> Image.Image:
     image = Image.fromarray(to_bytes(picture))
     ratio = CELL / max(image.size)
-    if ratio >= 1:
-        factor = int(ratio)
-        return image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
     size = (max(1, round(image.width * ratio)), max(1, round(image.height * ratio)))
-    return image.resize(size, Image.Resampling.BOX)
+    return image.resize(size, Image.Resampling.NEAREST if ratio > 1 else Image.Resampling.BOX)
 
 
 def _wrapped(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> list[str]:

@@ -16,14 +16,14 @@ SEVERITY_WINDOW = 0.2
 class Resizing(Protocol):
     """A degradation whose result has another size than its input."""
 
-    def size(self, spec: Spec, params: Params) -> Spec:
+    def resized(self, spec: Spec, params: Params) -> Spec:
         """The spec of the result, so that later operators can draw for it."""
         ...
 
 
 def size_after(degradation: Degradation, spec: Spec, params: Params) -> Spec:
-    """The spec of ``degradation.apply(picture, params)``; operators without ``size`` keep it."""
-    return degradation.size(spec, params) if isinstance(degradation, Resizing) else spec
+    """The spec of ``degradation.apply(picture, params)``; operators without ``resized`` keep it."""
+    return degradation.resized(spec, params) if isinstance(degradation, Resizing) else spec
 
 
 def quantile(spec: Spec, rng: np.random.Generator) -> float:

@@ -28,8 +28,8 @@ class SrBicubic:
     def draw(self, spec: Spec, rng: np.random.Generator) -> Params:
         return Shrink(self.scale).draw(spec, rng) | {"bits": self.bits}
 
-    def size(self, spec: Spec, params: Params) -> Spec:
-        return Shrink(self.scale).size(spec, params)
+    def resized(self, spec: Spec, params: Params) -> Spec:
+        return Shrink(self.scale).resized(spec, params)
 
     def apply(self, picture: Picture, params: Params) -> Picture:
         return round_to_bits(Shrink(self.scale).apply(picture, params), params["bits"])

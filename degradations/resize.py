@@ -89,7 +89,7 @@ class Shrink:
             "method": self.method,
         }
 
-    def size(self, spec: Spec, params: Params) -> Spec:
+    def resized(self, spec: Spec, params: Params) -> Spec:
         return Spec(params["height"], params["width"], spec.severity)
 
     def apply(self, picture: Picture, params: Params) -> Picture:
@@ -108,7 +108,7 @@ class ResizeTo:
         method = _draw_method(self.methods, rng)
         return {"height": self.height, "width": self.width, "method": method}
 
-    def size(self, spec: Spec, params: Params) -> Spec:
+    def resized(self, spec: Spec, params: Params) -> Spec:
         return Spec(params["height"], params["width"], spec.severity)
 
     def apply(self, picture: Picture, params: Params) -> Picture:
@@ -132,12 +132,12 @@ class Rescale:
         factor = 1 / factor if self.divide else factor
         return {"factor": factor, "method": _draw_method(self.methods, rng)}
 
-    def size(self, spec: Spec, params: Params) -> Spec:
+    def resized(self, spec: Spec, params: Params) -> Spec:
         factor = params["factor"]
         return Spec(shrunk(spec.height, 1 / factor), shrunk(spec.width, 1 / factor), spec.severity)
 
     def apply(self, picture: Picture, params: Params) -> Picture:
-        size = self.size(Spec(*picture.shape[:2]), params)
+        size = self.resized(Spec(*picture.shape[:2]), params)
         return resize(picture, size.height, size.width, params["method"])
 
 
@@ -158,13 +158,13 @@ class GaussianShrink:
         sigma = between(*self.sigma, quantile(spec, rng))
         return {"scale": self.scale, "sigma": sigma, "size": self.kernel_size}
 
-    def size(self, spec: Spec, params: Params) -> Spec:
+    def resized(self, spec: Spec, params: Params) -> Spec:
         scale = params["scale"]
         return Spec(shrunk(spec.height, scale), shrunk(spec.width, scale), spec.severity)
 
     def apply(self, picture: Picture, params: Params) -> Picture:
         picture = check(picture)
-        size = self.size(Spec(*picture.shape[:2]), params)
+        size = self.resized(Spec(*picture.shape[:2]), params)
         sigma, taps = params["sigma"], params["size"]
         rows = gaussian_matrix(sigma, taps, picture.shape[0], size.height)
         columns = gaussian_matrix(sigma, taps, picture.shape[1], size.width)

@@ -54,25 +54,27 @@ def camera_matrix(weights: list[float]) -> np.ndarray:
 
 def to_raw(picture: Picture, params: Params) -> np.ndarray:
     """sRGB (H, W, 3) to linear camera RGB in [0, 1]: each step of the forward camera undone."""
-    linear = (0.5 - np.sin(np.arcsin(1 - 2 * np.clip(picture, 0, 1)) / 3)) ** np.float32(GAMMA)
+    tone = 0.5 - np.sin(np.arcsin(1 - 2 * np.clip(picture, 0, 1)) / 3)
+    linear = np.clip(tone, 0, 1) ** np.float32(GAMMA)
     camera = linear @ camera_matrix(params["camera"]).astype(np.float32).T
-    gains = 1 / _gains(params)
+    dim = 1 / gains(params)
     bright = np.clip(camera.mean(axis=2, keepdims=True) - HIGHLIGHT, 0, None) / (1 - HIGHLIGHT)
-    gains = np.maximum(bright**2 + (1 - bright**2) * gains, gains)
-    return np.clip(camera * gains, 0, 1)
+    dim = np.maximum(bright**2 + (1 - bright**2) * dim, dim)
+    return np.clip(camera * dim, 0, 1)
 
 
 def from_raw(raw: np.ndarray, params: Params) -> Picture:
     """Linear camera RGB to sRGB: gains, colour matrix, gamma, smoothstep tone curve."""
-    camera = np.clip(raw * _gains(params), 0, 1)
+    camera = np.clip(raw * gains(params), 0, 1)
     inverse = np.linalg.inv(camera_matrix(params["camera"])).astype(np.float32)
     display = np.clip(camera @ inverse.T, 0, 1) ** np.float32(1 / GAMMA)
     return clipped(3 * display**2 - 2 * display**3)
 
 
-def _gains(params: Params) -> np.ndarray:
-    gains = np.array([params["red_gain"], 1, params["blue_gain"]]) * params["gain"]
-    return gains.astype(np.float32)
+def gains(params: Params) -> np.ndarray:
+    """Brightening times white balance, (3,): green is the reference."""
+    balance = np.array([params["red_gain"], 1, params["blue_gain"]])
+    return (balance * params["gain"]).astype(np.float32)
 
 
 def bayer(height: int, width: int) -> np.ndarray:

@@ -79,7 +79,7 @@ class Albumentations:
         height, width = result["image"].shape[:2]
         return {"height": height, "width": width, "seed": seed, "drawn": drawn}
 
-    def size(self, spec: Spec, params: Params) -> Spec:
+    def resized(self, spec: Spec, params: Params) -> Spec:
         return Spec(params["height"], params["width"], spec.severity)
 
     def apply(self, picture: Picture, params: Params) -> Picture:
@@ -113,7 +113,7 @@ class Kornia:
         height, width = result.shape[:2]
         return {"height": height, "width": width, "seed": seed, "drawn": _plain(drawn)}
 
-    def size(self, spec: Spec, params: Params) -> Spec:
+    def resized(self, spec: Spec, params: Params) -> Spec:
         return Spec(params["height"], params["width"], spec.severity)
 
     def apply(self, picture: Picture, params: Params) -> Picture:

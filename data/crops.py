@@ -42,7 +42,7 @@ class Crops:
         # set_random_seed would give each transform the same numbers: mirrored would mean "from
         # the upper half". One stream for all of them keeps position and flip independent.
         pipeline.set_random_state(rng, random.Random(draw_seed(rng)))
-        return pipeline(image=picture)["image"].copy()
+        return pipeline(image=picture)["image"]
 
 
 @lru_cache

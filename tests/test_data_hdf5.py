@@ -180,6 +180,25 @@ def test_declared_sizes_are_bounded_by_stored_ones(packed: Path) -> None:
     assert "not stored in one piece" in verify(packed)[0]
 
 
+def test_a_forged_end_of_file_does_not_help(packed: Path) -> None:
+    forged = packed.with_name("forged.h5")
+    with h5py.File(packed) as file, h5py.File(forged, "w", libver="earliest") as old:
+        old.attrs["format"] = file.attrs["format"]
+        for name in ("names", "shapes", "sha256", "labels", "pixels"):
+            file.copy(name, old)
+    assert verify(forged) == []
+    content = forged.read_bytes()
+    assert int.from_bytes(content[40:48], "little") == len(content)  # superblock of version 0
+    forged.write_bytes(content[:40] + (len(content) - 50).to_bytes(8, "little") + content[48:-50])
+    assert any(reason in verify(forged)[0] for reason in ("one piece", "dataset size"))
+
+
+def test_a_turned_shape_is_noticed(packed: Path) -> None:
+    with h5py.File(packed, "r+") as file:
+        file["shapes"][0] = [5, 7]  # type: ignore[index]
+    assert "größe-0" in verify(packed)[0]
+
+
 @pytest.mark.parametrize(
     "shapes",
     [
@@ -248,7 +267,7 @@ def test_commands(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert main(["pack", str(folder), str(out)]) == 2
     assert "exists" in capsys.readouterr().err
     content = bytearray(out.read_bytes())
-    content[-1] ^= 1
+    content[sum(pixels_of(out)) - 1] ^= 1
     out.write_bytes(content)
     assert main(["verify", str(out)]) == 4
     assert "größe-3" in capsys.readouterr().err

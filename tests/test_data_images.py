@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 import resource
@@ -368,7 +369,18 @@ def test_profiles_are_converted_alike_with_8_and_16_bits(tmp_path: Path, name: s
 
 
 def test_a_picture_in_srgb_with_its_profile_is_untouched(tmp_path: Path) -> None:
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    # The primaries of the usual sRGB profile. Converted blindly, some levels would move by one.
+    primaries = [
+        [0.43607, 0.38515, 0.14307],
+        [0.22249, 0.71687, 0.06061],
+        [0.01392, 0.09708, 0.7141],
+    ]
+    profile = icc_profile(b"RGB ", PARA, np.array(primaries))
+    transform = ImageCms.buildTransform(
+        io.BytesIO(profile), ImageCms.createProfile("sRGB"), "RGB", "RGB"
+    )
+    moved = np.asarray(transform.apply(Image.fromarray(colours())))
+    assert (moved != colours()).any()
     Image.fromarray(colours()).save(tmp_path / "a.png", icc_profile=profile)
     np.testing.assert_array_equal(np.rint(read(tmp_path / "a.png").picture * 255), colours())
 

@@ -153,7 +153,9 @@ def test_a_cache_changes_nothing_but_the_readings() -> None:
     assert (cached.ids, cached.fingerprint()) == (source.ids, "counting")
 
 
-@pytest.mark.parametrize(("limit_bytes", "readings"), [(0, 9), (126, 7), (125, 9), (126 * 3, 5)])
+@pytest.mark.parametrize(
+    ("limit_bytes", "readings"), [(0, 9), (126, 7), (125, 9), (300, 7), (126 * 3, 5)]
+)
 def test_a_cache_keeps_to_its_limit(limit_bytes: int, readings: int) -> None:
     source = Counting()  # pictures of 126, 252 and 504 bytes
     cached = CachedSource(source, limit_bytes)

@@ -15,20 +15,36 @@ from palette.degradations import kernels
 from palette.degradations.operator import between, check, clipped, quantile
 from palette.types import Params, Picture, Spec
 
+BORDER = cv2.BORDER_REFLECT_101
+
+DIRECT_SIZE = 11
+"""Up to this size OpenCV filters directly, beyond it by Fourier transforms, four times slower."""
+
+MOST_TERMS = 8
+"""So many separable filters take as long as one by Fourier transforms."""
+
 
 def convolve(picture: Picture, kernel: kernels.Kernel) -> Picture:
     """``picture`` (H, W, 3) convolved with an odd ``kernel`` (k, k), clipped to [0, 1].
 
-    A convolution: the kernel is turned by half a turn, which OpenCV's ``filter2D`` does not do.
+    A convolution: the kernel is turned by half a turn, which OpenCV's filters do not do. Smooth
+    kernels are sums of a few separable ones (see :func:`palette.degradations.kernels.separated`).
     """
+    picture = check(picture)
     turned = np.ascontiguousarray(kernel[::-1, ::-1])
-    result = cv2.filter2D(check(picture), -1, turned, borderType=cv2.BORDER_REFLECT_101)
+    most = MOST_TERMS if len(kernel) > DIRECT_SIZE else len(kernel) // 5
+    terms = kernels.separated(turned, most)
+    if not terms:
+        return clipped(cv2.filter2D(picture, -1, turned, borderType=BORDER))
+    result = np.zeros_like(picture)
+    for column, row in terms:
+        result += cv2.sepFilter2D(picture, -1, row, column, borderType=BORDER)
     return clipped(result)
 
 
 def convolve_separable(picture: Picture, line: kernels.Kernel) -> Picture:
     """``picture`` (H, W, 3) convolved with a symmetric ``line`` (k,) along both axes."""
-    result = cv2.sepFilter2D(check(picture), -1, line, line, borderType=cv2.BORDER_REFLECT_101)
+    result = cv2.sepFilter2D(check(picture), -1, line, line, borderType=BORDER)
     return clipped(result)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from palette.degradations.blur import convolve_separable
 from palette.degradations.kernels import gaussian_line
+from palette.degradations.noise import normal
 from palette.degradations.operator import between, check, clipped, quantile
 from palette.seeding import draw_seed
 from palette.types import Params, Picture, Spec
@@ -26,9 +27,8 @@ class NoiseConditioning:
         return {"level": between(*self.level, quantile(spec, rng)), "seed": draw_seed(rng)}
 
     def apply(self, picture: Picture, params: Params) -> Picture:
-        generator = np.random.Generator(np.random.SFC64(params["seed"]))
-        noise = generator.standard_normal(picture.shape, dtype=np.float32)
-        return clipped(check(picture) + np.float32(params["level"]) * noise)
+        noise = np.float32(params["level"]) * normal(picture.shape, params["seed"])
+        return clipped(check(picture) + noise)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from palette.degradations.blur import Blur, DefocusBlur
 from palette.degradations.compose import Levels
@@ -32,8 +33,8 @@ class ImpulseNoise:
 
     def apply(self, picture: Picture, params: Params) -> Picture:
         picture = check(picture)
-        generator = np.random.Generator(np.random.SFC64(params["seed"]))
-        u = generator.random(picture.shape, dtype=np.float32)
+        generator = torch.Generator().manual_seed(params["seed"])
+        u = torch.rand(picture.shape, generator=generator).numpy()
         half = params["share"] / 2
         return np.where(u < half, np.float32(0), np.where(u < 2 * half, np.float32(1), picture))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from palette.degradations.operator import check, clipped, quantile, round_to_bits
+from palette.degradations.operator import check, quantile, round_to_bits
 from palette.types import Params, Picture, Spec
 
 SUBSAMPLING = {
@@ -20,17 +20,19 @@ SUBSAMPLING = {
 
 def to_bytes(picture: Picture) -> np.ndarray:
     """uint8 (H, W, 3), rounded to nearest."""
-    return np.rint(clipped(picture) * np.float32(255)).astype(np.uint8)
+    scaled = picture * np.float32(255)
+    np.rint(scaled, out=scaled)
+    return np.clip(scaled, 0, 255, out=scaled).astype(np.uint8)
 
 
 def _round_trip(picture: Picture, suffix: str, options: list[int]) -> Picture:
-    bgr = np.ascontiguousarray(to_bytes(check(picture))[..., ::-1])  # OpenCV's channel order
+    bgr = cv2.cvtColor(to_bytes(check(picture)), cv2.COLOR_RGB2BGR)  # OpenCV's order of channels
     ok, data = cv2.imencode(suffix, bgr, options)
     if not ok:
         raise ValueError(f"OpenCV cannot write {suffix} of size {bgr.shape}")
-    decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    decoded = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB)
     assert decoded is not None
-    return decoded[..., ::-1].astype(np.float32) / np.float32(255)
+    return np.divide(decoded, np.float32(255), dtype=np.float32)
 
 
 def jpeg_round_trip(picture: Picture, quality: int, subsampling: str = "4:2:0") -> Picture:

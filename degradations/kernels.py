@@ -25,8 +25,28 @@ MINIMAL_SIGMA = 1e-3
 """Below it a kernel is a single pixel: divisions stay finite."""
 
 
+NEGLIGIBLE = 1e-4
+"""The weight of what a kernel may leave out: a fortieth of a grey level at most. A small kernel
+is several times faster."""
+
+
+UNSEPARATED = 2e-4
+"""The error of a separated kernel: a twentieth of a grey level at most."""
+
+
 def _normalised(weights: np.ndarray) -> Kernel:
     return (weights / weights.sum()).astype(np.float32)
+
+
+def _trimmed(weights: np.ndarray) -> Kernel:
+    """Without the outer rings that weigh less than :data:`NEGLIGIBLE` together, sum 1."""
+    weights = weights / weights.sum()
+    middle = weights.shape[0] // 2
+    for radius in range(middle + 1):
+        inner = weights[(slice(middle - radius, middle + radius + 1),) * weights.ndim]
+        if inner.sum() >= 1 - NEGLIGIBLE:
+            return _normalised(inner)
+    return _normalised(weights)
 
 
 def _grid(size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -39,18 +59,18 @@ def _grid(size: int) -> tuple[np.ndarray, np.ndarray]:
 def elliptic(
     shape: str, size: int, sigma_x: float, sigma_y: float, angle: float, beta: float = 1.0
 ) -> Kernel:
-    """``(size, size)``; σ in pixels, the x axis of the ellipse at ``angle`` (radians)."""
+    """At most ``(size, size)``; σ in pixels, the x axis of the ellipse at ``angle`` (radians)."""
     if shape not in SHAPES:
         raise ValueError(f"kernel shape {shape!r} is not one of {', '.join(SHAPES)}")
     x, y = _grid(size)
     along = (x * math.cos(angle) + y * math.sin(angle)) / max(sigma_x, MINIMAL_SIGMA)
     across = (y * math.cos(angle) - x * math.sin(angle)) / max(sigma_y, MINIMAL_SIGMA)
-    return _normalised(SHAPES[shape](along**2 + across**2, beta))
+    return _trimmed(SHAPES[shape](along**2 + across**2, beta))
 
 
 def gaussian_line(size: int, sigma: float) -> Kernel:
-    """``(size,)``: a Gaussian of σ pixels; its outer product is the isotropic kernel."""
-    return _normalised(np.exp(-0.5 * (_grid(size)[0][0] / max(sigma, MINIMAL_SIGMA)) ** 2))
+    """At most ``(size,)``: a Gaussian of σ pixels; its outer product is the isotropic kernel."""
+    return _trimmed(np.exp(-0.5 * (_grid(size)[0][0] / max(sigma, MINIMAL_SIGMA)) ** 2))
 
 
 def sinc(size: int, cutoff: float) -> Kernel:
@@ -87,3 +107,21 @@ def motion(length: float, angle: float) -> Kernel:
         beside_y = np.clip(1 - np.abs(y - step * math.sin(angle)), 0, None)
         kernel += beside_x * beside_y
     return _normalised(kernel)
+
+
+def separated(kernel: Kernel, most: int) -> list[tuple[Kernel, Kernel]]:
+    """At most ``most`` pairs (column, row) whose outer products add up to ``kernel``.
+
+    From its singular values; what is left out weighs less than :data:`UNSEPARATED` in absolute
+    values together, which bounds the error of the filtered picture. Empty if that takes more.
+    """
+    columns, values, rows = np.linalg.svd(kernel.astype(np.float64))
+    left = kernel.astype(np.float64)
+    pairs = []
+    for i in range(most):
+        column, row = columns[:, i] * values[i], rows[i]
+        left = left - np.outer(column, row)
+        pairs.append((column.astype(np.float32), row.astype(np.float32)))
+        if np.abs(left).sum() < UNSEPARATED:
+            return pairs
+    return []

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 
 from palette.degradations.grayscale import WEIGHTS
 from palette.degradations.operator import between, check, clipped, integer_between, quantile
@@ -20,9 +21,9 @@ from palette.types import Params, Picture, Spec
 BSR_KINDS = {"colour": 0.4, "grey": 0.4, "correlated": 0.2}
 
 
-def _field(shape: tuple[int, ...], seed: int) -> np.ndarray:
-    """Standard normal float32; SFC64 is the fastest of NumPy's generators here."""
-    return np.random.Generator(np.random.SFC64(seed)).standard_normal(shape, dtype=np.float32)
+def normal(shape: tuple[int, ...], seed: int) -> np.ndarray:
+    """Standard normal float32 numbers. Torch makes them three times as fast as NumPy."""
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed)).numpy()
 
 
 def random_mixing(spec: Spec, rng: np.random.Generator) -> list[list[float]]:
@@ -63,12 +64,11 @@ class _Normal:
 def normal_field(picture: Picture, params: Params) -> np.ndarray:
     """``(H, W, 3)``, or ``(H, W, 1)`` for grey noise, for a picture of that size."""
     height, width, _ = picture.shape
-    level = np.float32(params["level_255"] / 255)
-    if params["kind"] == "grey":
-        return level * _field((height, width, 1), params["seed"])
-    noise = level * _field((height, width, 3), params["seed"])
+    channels = 1 if params["kind"] == "grey" else 3
+    noise = normal((height, width, channels), params["seed"])
     if params["kind"] == "correlated":
         noise = noise @ np.asarray(params["mixing"], np.float32).T
+    noise *= np.float32(params["level_255"] / 255)
     return noise
 
 
@@ -113,10 +113,10 @@ class PoissonNoise:
 
     def apply(self, picture: Picture, params: Params) -> Picture:
         picture = check(picture)
-        light = clipped(picture)
+        light = np.clip(picture, 0, 1)
         if params["grey"]:
             light = light @ np.asarray(WEIGHTS["rec601"], np.float32)[:, None]
-        generator = np.random.Generator(np.random.SFC64(params["seed"]))
-        photons = generator.poisson(light * params["peak"]).astype(np.float32)
-        noise = np.float32(params["strength"]) * (photons / np.float32(params["peak"]) - light)
-        return clipped(picture + noise)
+        generator = torch.Generator().manual_seed(params["seed"])
+        peak = np.float32(params["peak"])
+        photons = torch.poisson(torch.from_numpy(light * peak), generator=generator).numpy()
+        return clipped(picture + np.float32(params["strength"]) * (photons / peak - light))

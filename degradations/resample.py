@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 Matrix = NDArray[np.float32]
@@ -68,10 +69,14 @@ def _interpolating(method: str, n_in: int, n_out: int) -> np.ndarray:
     return weights
 
 
+def nearest_indices(n_in: int, n_out: int) -> NDArray[np.int64]:
+    """``(n_out,)``: ⌊(i + ½) n_in / n_out⌋ in integers, where OpenCV's fixed point errs at ties."""
+    return (2 * np.arange(n_out) + 1) * n_in // (2 * n_out)
+
+
 def _nearest(n_in: int, n_out: int) -> np.ndarray:
     weights = np.zeros((n_out, n_in))
-    chosen = np.floor((np.arange(n_out) + 0.5) * n_in / n_out).astype(int)
-    weights[np.arange(n_out), np.minimum(chosen, n_in - 1)] = 1
+    weights[np.arange(n_out), nearest_indices(n_in, n_out)] = 1
     return weights
 
 
@@ -125,8 +130,10 @@ def gaussian_matrix(sigma: float, size: int, n_in: int, n_out: int) -> Matrix:
 def multiply(picture: np.ndarray, rows: Matrix, columns: Matrix) -> np.ndarray:
     """``(H, W, C)`` to ``(len(rows), len(columns), C)``."""
     height, width, channels = picture.shape
-    tall = (rows @ picture.reshape(height, -1)).reshape(len(rows), width, channels)
-    return np.ascontiguousarray(columns @ tall)
+    tall = torch.from_numpy(rows) @ torch.from_numpy(picture).reshape(height, -1)
+    tall = tall.reshape(len(rows), width, channels).transpose(0, 1).reshape(width, -1)
+    wide = (torch.from_numpy(columns) @ tall).reshape(len(columns), len(rows), channels)
+    return wide.transpose(0, 1).contiguous().numpy()
 
 
 def shrunk(length: int, scale: float) -> int:

@@ -16,17 +16,16 @@ import torch
 from torch.nn import functional
 
 from palette.degradations.operator import between, check, clipped, quantile
-from palette.degradations.resample import gaussian_matrix, multiply, shrunk
+from palette.degradations.resample import gaussian_matrix, multiply, nearest_indices, shrunk
 from palette.types import Params, Picture, Spec
 
 OPENCV = {
-    "nearest": cv2.INTER_NEAREST_EXACT,
     "linear": cv2.INTER_LINEAR,
     "cubic": cv2.INTER_CUBIC,
     "area": cv2.INTER_AREA,
 }
 TORCH = {"linear_aa": "bilinear", "cubic_aa": "bicubic"}
-METHODS = (*OPENCV, *TORCH, "lanczos_aa")
+METHODS = ("nearest", *OPENCV, *TORCH, "lanczos_aa")
 RANDOM_METHODS = ("linear", "cubic", "area")
 """What BSR and Real-ESRGAN choose between."""
 
@@ -36,7 +35,10 @@ def resize(picture: Picture, height: int, width: int, method: str) -> Picture:
     picture = check(picture)
     if picture.shape[:2] == (height, width):
         return picture.copy()
-    if method in OPENCV:
+    if method == "nearest":
+        rows = nearest_indices(picture.shape[0], height)
+        result = picture[rows][:, nearest_indices(picture.shape[1], width)]
+    elif method in OPENCV:
         result = _resize_opencv(picture, height, width, method)
     elif method in TORCH:
         result = _resize_torch(picture, height, width, method)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from palette.degradations.noise import normal
 from palette.degradations.operator import between, check, clipped, quantile
 from palette.seeding import draw_seed
 from palette.types import Params, Picture, Spec
@@ -120,9 +121,9 @@ class SensorNoise:
         raw = to_raw(np.asarray(padded, np.float32), params)
         pattern = bayer(*raw.shape[:2])
         mosaic = (raw * pattern).sum(axis=2)
-        generator = np.random.Generator(np.random.SFC64(params["seed"]))
-        normal = generator.standard_normal(mosaic.shape, dtype=np.float32)
         variance = np.float32(params["shot"]) * mosaic + np.float32(params["read"])
-        mosaic = np.minimum(mosaic + normal * np.sqrt(variance), 1)  # black lies above raw zero
+        mosaic = np.minimum(
+            mosaic + normal(mosaic.shape, params["seed"]) * np.sqrt(variance), 1
+        )  # black lies above raw zero
         raw = demosaic(mosaic[..., None] * pattern)
         return from_raw(raw[PAD:-PAD, PAD:-PAD], params)

@@ -1,7 +1,7 @@
 """The batched form of each operator: ``(B, 3, H, W)`` in [0, 1] and the params of each picture.
 
-Deterministic operators agree with their NumPy form (the tests state how well). Noise has the same
-distribution but is made on the device, from the same seeds: other numbers than NumPy's.
+They agree with their NumPy form (the tests state how well). Noise is made on the device from the
+same seeds: on the CPU the same numbers, on a GPU others of the same distribution.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ def _generators(params: Batch, like: Tensor) -> list[torch.Generator]:
 
 def _normal(params: Batch, channels: int, like: Tensor) -> Tensor:
     """``(B, channels, H, W)``: picture i depends on its own seed only."""
-    shape = channels, *like.shape[2:]
+    shape = *like.shape[2:], channels  # drawn in the order of a NumPy picture
     fields = [
         torch.randn(shape, generator=generator, device=like.device, dtype=like.dtype)
         for generator in _generators(params, like)
     ]
-    return torch.stack(fields)
+    return torch.stack(fields).permute(0, 3, 1, 2)
 
 
 def _mirrored(length: int, pad: int, device: torch.device) -> Tensor:
@@ -212,7 +212,9 @@ def poisson_noise(pictures: Tensor, params: Batch) -> Tensor:
         picture = pictures[i : i + 1]
         light = _luma(picture, "rec601") if one["grey"] else picture
         light = light.clamp(0, 1)
-        noise = torch.poisson(light * one["peak"], generator=generator) / one["peak"] - light
+        expected = (light * one["peak"]).permute(0, 2, 3, 1).contiguous()
+        photons = torch.poisson(expected, generator=generator).permute(0, 3, 1, 2)
+        noise = photons / one["peak"] - light
         results.append((picture + one["strength"] * noise).clamp(0, 1))
     return torch.cat(results)
 
@@ -221,7 +223,8 @@ def impulse_noise(pictures: Tensor, params: Batch) -> Tensor:
     results = []
     for i, (one, generator) in enumerate(zip(params, _generators(params, pictures), strict=True)):
         picture = pictures[i]
-        u = torch.rand(picture.shape, generator=generator, device=picture.device)
+        shape = *picture.shape[1:], 3
+        u = torch.rand(shape, generator=generator, device=picture.device).permute(2, 0, 1)
         hit = torch.where(u < one["share"] / 2, 0.0, 1.0)
         results.append(torch.where(u < one["share"], hit.to(picture), picture))
     return torch.stack(results)

@@ -7,9 +7,7 @@ every published FID refers). There is no fallback: without the weights file ther
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,10 +17,7 @@ from torch import nn
 from torch.nn.functional import interpolate
 
 from palette.eval.distortion import Pixels
-from palette.files import sha256
-
-WEIGHTS_FILE = "pt_inception-2015-12-05-6726825d.pth"
-WEIGHTS_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
+from palette.eval.weights import Weights
 
 FEATURES = 2048
 MIXED = ("5b", "5c", "5d", "6a", "6b", "6c", "6d", "6e", "7a", "7b", "7c")
@@ -30,54 +25,12 @@ SIDE = 299
 """Pictures are resized to this many pixels a side, bilinear without antialiasing."""
 
 
-@dataclass(frozen=True)
-class Weights:
-    """A weights file and its digest; ``published`` says whether it is the one of the papers."""
-
-    path: Path
-    sha256: str
-
-    @property
-    def published(self) -> bool:
-        return self.sha256 == WEIGHTS_SHA256
-
-
-def find_weights(path: str | Path | None = None) -> Weights:
-    """The weights file: ``path``, or where pytorch-fid itself keeps it. Nothing is downloaded.
-
-    ValueError says which file is missing, where to put it and its digest. A file of another digest
-    is used only where ``path`` names it, and is then reported as not the published one.
-    """
-    usual = Path(torch.hub.get_dir()) / "checkpoints" / WEIGHTS_FILE
-    chosen = usual if path is None else Path(path)
-    if not chosen.is_file():
-        raise ValueError(
-            f"Inception weights {chosen} are missing: get {WEIGHTS_FILE} (pytorch-fid's release "
-            f"'fid_weights'; SHA-256 {WEIGHTS_SHA256}), put it at {usual} or name its path "
-            "with --weights-inception"
-        )
-    found = Weights(chosen, sha256(chosen))
-    if path is None and not found.published:
-        raise ValueError(
-            f"{chosen} has SHA-256 {found.sha256} instead of {WEIGHTS_SHA256}: fetch it again, or "
-            "name the file with --weights-inception to use these other weights on purpose"
-        )
-    return found
-
-
 class Inception:
     """Pictures to features ``(B, 2048)`` float32; features to logits ``(B, 1008)``."""
 
     def __init__(self, weights: Weights, device: str = "cpu") -> None:
         network = empty_network()
-        try:
-            state = torch.load(weights.path, map_location="cpu", weights_only=True)
-            network.load_state_dict(state)
-        except Exception as error:  # unpickling raises anything at all on damaged files
-            reason = str(error).split("\n")[0]
-            raise ValueError(
-                f"{weights.path} holds no weights of pytorch-fid's Inception network: {reason}"
-            ) from error
+        weights.load_into(network)
         self.weights = weights
         self.device = torch.device(device)
         self._head = network.fc.weight.detach().double().numpy()
@@ -101,8 +54,7 @@ class Inception:
         return {
             "network": "pytorch-fid InceptionV3, pool features, 2048",
             "resize": f"{SIDE}×{SIDE} bilinear without antialiasing, per picture",
-            "weights_sha256": self.weights.sha256,
-            "weights_published": self.weights.published,
+            "weights": self.weights.describe(),
         }
 
 

@@ -1,18 +1,24 @@
-"""Confidence intervals of a mean over pictures, by resampling the pictures."""
+"""Confidence intervals over pictures: the bootstrap for means, half-samples for FID and its kin."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from palette.seeding import rng
 
-RESAMPLES = 1000
 CONFIDENCE = 0.95
+RESAMPLES = 1000
+HALF_SAMPLES = 20
+QUANTILE_95 = 1.959964
+"""Of the normal distribution, two-sided."""
+
 BOOTSTRAP = f"{CONFIDENCE:.0%} percentile bootstrap over pictures, {RESAMPLES} resamples"
+HALF_SAMPLING = f"{CONFIDENCE:.0%} normal interval from {HALF_SAMPLES} half-samples of the pictures"
 
 
 class Interval(NamedTuple):
@@ -35,6 +41,28 @@ def bootstrap(values: Sequence[float], seed: int = 0) -> Interval | None:
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(means, [tail, 1 - tail])
     return Interval(float(low), float(high))
+
+
+def half_sampling(
+    value: float, statistic: Callable[[NDArray[np.int64]], float], count: int, seed: int = 0
+) -> Interval | None:
+    """Interval of a statistic of ``count`` pictures whose bias depends on their number, as FID's.
+
+    ``statistic`` takes the indices of chosen pictures. Half-samples are drawn without replacement
+    (Politis and Romano 1994): with resampling, repeated pictures would add to the bias. The
+    deviation between halves is the standard error of the whole; their mean, more biased than
+    ``value``, is not used. None for fewer than 8 pictures.
+    """
+    if count < 8:
+        return None
+    half = count // 2
+    generator = rng(seed, "half-samples", count)
+    draws = [
+        statistic(np.sort(generator.choice(count, half, replace=False)))
+        for _ in range(HALF_SAMPLES)
+    ]
+    error = float(np.std(draws, ddof=1)) * math.sqrt(half / (count - half))
+    return Interval(value - QUANTILE_95 * error, value + QUANTILE_95 * error)
 
 
 def mean(values: Sequence[float]) -> float:

@@ -1,37 +1,29 @@
-"""Measure rows of pictures against their targets, and say how sure the means are."""
+"""Measure rows of pictures against their targets, block by block; a finished block is kept."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from palette.eval import workspace as files
 from palette.eval.distortion import Pixels
-from palette.eval.intervals import BOOTSTRAP, bootstrap, mean
-from palette.eval.metrics import Convention, Measure, Metric, Pair, Value, lookup
+from palette.eval.metrics import METRICS, Measure, Pair, Setup, Value
+from palette.eval.settings import Settings
+from palette.eval.weights import Weights
 from palette.eval.workspace import Workspace, stopwatch
+from palette.files import write_bytes
 
-Paths = dict[str, Path]
+Paths = Mapping[str, Path]
 """Picture files by name."""
 
-SCHEMA = 1
-"""Version of the layout of ``report.json``."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What is measured, and how."""
-
-    metrics: tuple[str, ...] = ("psnr", "ssim")
-    luma: bool = False
-    border: int = 0
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self) | {"metrics": list(self.metrics)}
+PictureValues = dict[str, dict[str, Value]]
+"""Row → metric → value, of one picture."""
 
 
 @dataclass(frozen=True)
@@ -59,39 +51,67 @@ class Gallery:
     draws: Sequence[Paths] = ()
     records: Sequence[dict[str, Any]] = field(default_factory=list)
 
+    @property
+    def labels(self) -> list[str]:
+        labels = [record.get("label") for record in self.records]
+        return [label for label in labels if label is not None]
 
-def measure(workspace: Workspace, gallery: Gallery, settings: Settings) -> dict[str, Any]:
-    """Everything that ``report.json`` holds: table, values of every picture, settings."""
-    metrics = lookup(settings.metrics)
-    with stopwatch(workspace, "measure"):
-        values = _measure_pictures(workspace, gallery, settings, metrics)
-    manifest = files.read_json(workspace.root / "manifest.json")
-    return {
-        "schema": SCHEMA,
-        "manifest": manifest,
-        "manifest_digest": files.digest(manifest),
-        "records_digest": files.digest(list(gallery.records)),
-        "intervals": BOOTSTRAP,
-        "metrics": {
-            name: {
-                "title": metric.title,
-                "unit": metric.unit,
-                "better": metric.better,
-                "digits": metric.digits,
-                "expect": metric.expect,
-            }
-            for name, metric in metrics.items()
-        },
-        "rows": [{"key": row.key, "title": row.title} for row in gallery.rows],
-        "table": {
-            row.key: {name: _summary([v[row.key][name] for v in values]) for name in metrics}
-            for row in gallery.rows
-        },
-        "pictures": [
-            {"name": name, "record": record, **_split(value)}
-            for name, value, record in zip(gallery.names, values, gallery.records, strict=True)
-        ],
-    }
+
+@dataclass(frozen=True)
+class Shard:
+    """Every ``of``-th block, beginning with number ``index``."""
+
+    index: int
+    of: int
+
+    def owns(self, block: int) -> bool:
+        return block % self.of == self.index
+
+
+def parse_shard(text: str) -> Shard:
+    """``"0/4"`` … ``"3/4"`` are the four shards of four."""
+    first, slash, last = text.partition("/")
+    if not (slash and first.isdigit() and last.isdigit() and int(first) < int(last)):
+        raise ValueError(f"shard {text!r}: write i/n with i from 0 to n−1, such as 0/4")
+    return Shard(int(first), int(last))
+
+
+def measure(
+    workspace: Workspace,
+    gallery: Gallery,
+    settings: Settings,
+    weights: Mapping[str, Weights],
+    shard: Shard,
+) -> None:
+    """Values of every picture and features of every row, kept in the workspace's state."""
+    if settings.per_picture:
+        setup = Setup(
+            settings.luma, settings.border, weights, gallery.labels, device=settings.device
+        )
+        with stopwatch(workspace, "measure"):
+            _measure_pictures(workspace, gallery, settings, setup, shard)
+    if settings.populations:
+        with stopwatch(workspace, "features"):
+            _extract_features(workspace, gallery, settings, weights["inception"], shard)
+
+
+def values_of(workspace: Workspace, gallery: Gallery) -> list[PictureValues]:
+    """What :func:`measure` found, picture by picture; empty where it had nothing to measure."""
+    values: list[PictureValues] = []
+    for number, block in files.blocks_of(len(gallery.names)):
+        path = workspace.state(f"values-{number:05d}.json")
+        values.extend(files.read_json(path) if path.exists() else [{} for _ in block])
+    return values
+
+
+def features_of(workspace: Workspace, row: str, count: int) -> tuple[NDArray, NDArray]:
+    """Features ``(N, 2048)`` and logits ``(N, 1008)`` of a row, float32, in the order of names."""
+    features, logits = [], []
+    for number, _ in files.blocks_of(count):
+        with np.load(_features_path(workspace, row, number)) as arrays:
+            features.append(arrays["features"])
+            logits.append(arrays["logits"])
+    return np.concatenate(features), np.concatenate(logits)
 
 
 def enlarged(given: Pixels, height: int, width: int) -> Pixels:
@@ -101,50 +121,30 @@ def enlarged(given: Pixels, height: int, width: int) -> Pixels:
     return given[down[:, None], right]
 
 
-def _split(values: dict[str, dict[str, Value]]) -> dict[str, Any]:
-    """Numbers apart from reasons: JSON knows no infinity, so a value that is none says why."""
-    numbers = {
-        row: {name: None if isinstance(value, str) else value for name, value in cells.items()}
-        for row, cells in values.items()
-    }
-    reasons = {
-        row: {name: value for name, value in cells.items() if isinstance(value, str)}
-        for row, cells in values.items()
-    }
-    return {
-        "values": numbers,
-        "reasons": {row: cells for row, cells in reasons.items() if cells},
-    }
-
-
 def _measure_pictures(
-    workspace: Workspace, gallery: Gallery, settings: Settings, metrics: dict[str, Metric]
-) -> list[dict[str, dict[str, Value]]]:
-    """For every picture: row → metric → value. Finished blocks are read back, never done twice."""
+    workspace: Workspace, gallery: Gallery, settings: Settings, setup: Setup, shard: Shard
+) -> None:
     from tqdm import tqdm
 
-    convention = Convention(settings.luma, settings.border)
-    measures = {name: metric.begin(convention) for name, metric in metrics.items()}
-    values: list[dict[str, dict[str, Value]]] = []
+    measures: dict[str, Measure] = {}
     bar = tqdm(total=len(gallery.names), desc="measure", unit="picture", disable=None)
     for number, block in files.blocks_of(len(gallery.names)):
         path = workspace.state(f"values-{number:05d}.json")
-        if not path.exists():
+        if shard.owns(number) and not path.exists():
+            measures = measures or {n: METRICS[n].begin(setup) for n in settings.per_picture}
             files.write_json(path, _measure_block(gallery, measures, block))
-        values.extend(files.read_json(path))
         bar.update(len(block))
     bar.close()
-    return values
 
 
 def _measure_block(
     gallery: Gallery, measures: dict[str, Measure], block: range
-) -> list[dict[str, dict[str, Value]]]:
-    values: list[dict[str, dict[str, Value]]] = [{} for _ in block]
+) -> list[PictureValues]:
+    values: list[PictureValues] = [{} for _ in block]
     for row in gallery.rows:
         pairs = [_pair(gallery, row, index) for index in block]
-        for name, measure in measures.items():
-            for position, value in enumerate(measure(pairs)):
+        for name, measure_pairs in measures.items():
+            for position, value in enumerate(measure_pairs(pairs)):
                 values[position].setdefault(row.key, {})[name] = value
     return values
 
@@ -155,25 +155,40 @@ def _pair(gallery: Gallery, row: Row, index: int) -> Pair:
     answer = files.read_pixels(row.pictures[name])
     if row.is_input:
         answer = enlarged(answer, *target.shape[:2])
-    given = files.read_pixels(gallery.given[name]) if gallery.given else None
-    mask = files.read_mask(gallery.masks[name]) if gallery.masks else None
-    label = gallery.records[index].get("label") if gallery.records else None
-    return Pair(answer, target, given, mask, label)
+    return Pair(
+        answer,
+        target,
+        given=files.read_pixels(gallery.given[name]) if gallery.given else None,
+        mask=files.read_mask(gallery.masks[name]) if gallery.masks else None,
+        label=gallery.records[index].get("label"),
+        draws=[files.read_pixels(p[name]) for p in gallery.draws] if row.key == "sample" else (),
+    )
 
 
-def _summary(values: Sequence[Value]) -> dict[str, Any]:
-    """The mean of the numbers, its interval, and the reasons for the pictures without one."""
-    numbers = [value for value in values if not isinstance(value, str)]
-    reasons = sorted({value for value in values if isinstance(value, str)})
-    if not numbers:
-        return {"value": None, "count": 0, "reason": "; ".join(reasons)}
-    interval = bootstrap(numbers)
-    summary: dict[str, Any] = {
-        "value": mean(numbers),
-        "count": len(numbers),
-        "low": None if interval is None else interval.low,
-        "high": None if interval is None else interval.high,
-    }
-    if reasons:
-        summary["left_out"] = f"{len(values) - len(numbers)} without a value: {'; '.join(reasons)}"
-    return summary
+def _extract_features(
+    workspace: Workspace, gallery: Gallery, settings: Settings, weights: Weights, shard: Shard
+) -> None:
+    from tqdm import tqdm
+
+    from palette.eval.inception import Inception
+
+    network: Inception | None = None
+    total = len(gallery.names) * len(gallery.rows)
+    bar = tqdm(total=total, desc="features", unit="picture", disable=None)
+    for number, block in files.blocks_of(len(gallery.names)):
+        for row in gallery.rows:
+            path = _features_path(workspace, row.key, number)
+            if shard.owns(number) and not path.exists():
+                network = network or Inception(weights, settings.device)
+                pictures = [files.read_pixels(row.pictures[gallery.names[i]]) for i in block]
+                features = network.features(pictures)
+                logits = network.logits(features).astype(np.float32)
+                buffer = io.BytesIO()
+                np.savez(buffer, features=features, logits=logits)
+                write_bytes(path, buffer.getvalue())
+            bar.update(len(block))
+    bar.close()
+
+
+def _features_path(workspace: Workspace, row: str, block: int) -> Path:
+    return workspace.state(f"features-{row}-{block:05d}.npz")

@@ -22,7 +22,7 @@ SAMPLES_SHOWN = 8
 _HEAT = np.array([[0, 0, 4], [87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]])
 
 
-def render(gallery: Gallery, data: dict[str, Any], title: str, times: dict[str, float]) -> str:
+def render(gallery: Gallery, data: dict[str, Any], times: dict[str, float]) -> str:
     """The page as text. ``times`` are seconds by stage."""
     from jinja2 import Environment
 
@@ -30,7 +30,7 @@ def render(gallery: Gallery, data: dict[str, Any], title: str, times: dict[str, 
     environment.filters["figure"] = _figure
     source = resources.files("palette.eval").joinpath("report.html.j2").read_text("utf-8")
     return environment.from_string(source).render(
-        title=title,
+        title=data["title"],
         data=data,
         times=times,
         judged=judged_row(data),
@@ -98,12 +98,17 @@ def _chosen(data: dict[str, Any]) -> list[tuple[int, list[str]]]:
     judged = judged_row(data)
     badges: dict[int, list[str]] = {}
     for name, metric in data["metrics"].items():
+        if not metric["per_picture"]:
+            continue
         values = [
             (picture["values"][judged][name], index)
             for index, picture in enumerate(data["pictures"])
             if picture["values"][judged][name] is not None
         ]
-        values.sort(reverse=metric["better"] == "higher")
+        if metric["better"] == "zero":
+            values.sort(key=lambda pair: abs(pair[0]))
+        else:
+            values.sort(reverse=metric["better"] == "higher")
         if not values:
             continue
         places = {"best": 0, "median": (len(values) - 1) // 2, "worst": len(values) - 1}

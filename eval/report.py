@@ -53,7 +53,21 @@ class Report:
         for key, title in titles.items():
             cells = [number(self.value(key, name), m["digits"]) for name, m in metrics.items()]
             lines.append(f"{title:<{width}}" + "".join(f"{cell:>14}" for cell in cells))
-        return "\n".join(lines)
+        return "\n".join([*lines, *self._paper_lines(), *self._warning_lines()])
+
+    def _paper_lines(self) -> list[str]:
+        lines = []
+        for row in self.data.get("papers", []):
+            figures = ", ".join(
+                f"{self.data['metrics'][name]['title']} {value}"
+                for name, value in row["figures"].items()
+            )
+            verdict = "yes" if not row["because"] else f"no, because {'; '.join(row['because'])}"
+            lines.append(f"paper: {row['title']}: {figures or '–'} (comparable: {verdict})")
+        return lines
+
+    def _warning_lines(self) -> list[str]:
+        return [f"warning: {warning}" for warning in self.data["warnings"]]
 
 
 def number(value: float | None, digits: int) -> str:
@@ -61,7 +75,7 @@ def number(value: float | None, digits: int) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
-def write(workspace: Workspace, gallery: Gallery, data: dict[str, Any], title: str) -> Report:
+def write(workspace: Workspace, gallery: Gallery, data: dict[str, Any]) -> Report:
     """Save ``report.json``, ``rows.csv`` and ``report.html``, each complete or not at all."""
     from palette.eval.page import render
 
@@ -69,13 +83,13 @@ def write(workspace: Workspace, gallery: Gallery, data: dict[str, Any], title: s
     files.write_json(report.json, data)
     write_bytes(report.csv, _as_csv(data).encode())
     times = files.read_json(workspace.state("times.json"))
-    write_bytes(report.html, render(gallery, data, title, times).encode())
+    write_bytes(report.html, render(gallery, data, times).encode())
     return report
 
 
 def _as_csv(data: dict[str, Any]) -> str:
     """One line for every picture and row; a cell without a value is empty."""
-    metrics = list(data["metrics"])
+    metrics = [name for name, words in data["metrics"].items() if words["per_picture"]]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["picture", "row", *metrics])

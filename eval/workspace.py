@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palette.eval.distortion import Pixels
-from palette.files import write_bytes
+from palette.files import sha256, write_bytes
 
 SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".jpe", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".gif", ".jp2"}
@@ -64,9 +64,19 @@ class Workspace:
         write_bytes(path, buffer.getvalue())
 
 
-def claim(root: Path, manifest: dict[str, Any]) -> Workspace:
-    """The folder for these settings: a new one, or the one where they were begun."""
-    path = root / "manifest.json"
+def claim(root: Path, manifest: dict[str, Any], reference: str | Path | None = None) -> Workspace:
+    """The folder for these settings: a new one, or the one where they were begun.
+
+    ``reference`` is an ``.npz`` with statistics for FID; a copy of it joins the folder.
+    """
+    workspace, path = Workspace(root), root / "manifest.json"
+    if reference is None:
+        manifest["reference"] = None
+    else:
+        from palette.eval.frechet import Gaussian
+
+        statistics = Gaussian.load(Path(reference))
+        manifest["reference"] = {"sha256": sha256(Path(reference)), "count": statistics.count}
     if path.exists():
         found = read_json(path)
         differing = sorted(
@@ -80,8 +90,19 @@ def claim(root: Path, manifest: dict[str, Any]) -> Workspace:
     elif root.exists() and any(root.iterdir()):
         raise IntegrityError(f"{root} is not empty and holds no evaluation: choose a new folder")
     else:
+        if reference is not None:
+            workspace.state("").mkdir(parents=True, exist_ok=True)
+            write_bytes(workspace.state("reference.npz"), Path(reference).read_bytes())
         write_json(path, manifest)
-    return Workspace(root)
+    return workspace
+
+
+def versions() -> dict[str, str]:
+    """The packages that figures depend on."""
+    from importlib.metadata import version
+
+    packages = ("palette-diffusion", "torch", "torchvision", "numpy", "scikit-image", "pillow")
+    return {package: version(package) for package in packages}
 
 
 def read_pixels(path: Path) -> Pixels:

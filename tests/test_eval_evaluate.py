@@ -168,7 +168,7 @@ def test_the_folder_of_another_evaluation_is_refused(tmp_path: Path) -> None:
 
 def test_bad_arguments_say_the_choices(tmp_path: Path) -> None:
     for arguments, message in [
-        ({"metrics": ("pnsr",)}, "unknown metric 'pnsr': choose from psnr"),
+        ({"metrics": ("pnsr",)}, "unknown metric 'pnsr': did you mean 'psnr'"),
         ({"limit": 0}, "limit 0"),
         ({"answers": ("best",)}, "choose from mean, sample"),
         ({"samples": 0}, "samples 0"),

@@ -11,8 +11,9 @@ import torch
 from skimage import data
 
 from palette.eval.frechet import frechet_distance, gaussian_of
-from palette.eval.inception import WEIGHTS_SHA256, Inception, find_weights
+from palette.eval.inception import Inception
 from palette.eval.kid import inception_score, kernel_distance, squared_discrepancy
+from palette.eval.weights import find
 from tests.eval_inception import save_random_weights
 
 
@@ -45,7 +46,7 @@ def test_features_and_logits_equal_pytorch_fid(weights: Path, pytorch_fid_weight
     from pytorch_fid.inception import InceptionV3, fid_inception_v3
 
     pictures = crops(6)
-    network = Inception(find_weights(weights))
+    network = Inception(find("inception", weights))
     ours = network.features(pictures)
     batch = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
     with torch.no_grad():
@@ -59,7 +60,7 @@ def test_features_and_logits_equal_pytorch_fid(weights: Path, pytorch_fid_weight
 
 
 def test_one_batch_or_many_give_the_same_features(weights: Path) -> None:
-    network, pictures = Inception(find_weights(weights)), crops(4)
+    network, pictures = Inception(find("inception", weights)), crops(4)
     alone = np.concatenate([network.features([picture]) for picture in pictures])
     assert np.abs(network.features(pictures) - alone).max() < 1e-4 * np.abs(alone).max()
 
@@ -68,19 +69,19 @@ def test_missing_and_foreign_weights_are_said_aloud(
     tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    with pytest.raises(ValueError, match=f"--weights-inception|{WEIGHTS_SHA256}"):
-        find_weights()
+    with pytest.raises(ValueError, match="--weights-inception"):
+        find("inception")
     with pytest.raises(ValueError, match="missing"):
-        find_weights(tmp_path / "absent.pth")
+        find("inception", tmp_path / "absent.pth")
     usual = tmp_path / "hub" / "checkpoints" / "pt_inception-2015-12-05-6726825d.pth"
     usual.parent.mkdir(parents=True)
     shutil.copy(weights, usual)
     with pytest.raises(ValueError, match="SHA-256"):
-        find_weights()  # never other weights in silence
-    assert not find_weights(usual).published
+        find("inception")  # never other weights in silence
+    assert not find("inception", usual).published
     (tmp_path / "text.pth").write_text("hello")
     with pytest.raises(ValueError, match="holds no weights"):
-        Inception(find_weights(tmp_path / "text.pth"))
+        Inception(find("inception", tmp_path / "text.pth"))
 
 
 def test_fid_of_two_folders_equals_pytorch_fid(
@@ -90,7 +91,7 @@ def test_fid_of_two_folders_equals_pytorch_fid(
     from pytorch_fid.fid_score import compute_statistics_of_path
     from pytorch_fid.inception import InceptionV3
 
-    network, reference = Inception(find_weights(weights)), InceptionV3([3]).eval()
+    network, reference = Inception(find("inception", weights)), InceptionV3([3]).eval()
     pictures = crops(12)
     gaussians, theirs = [], []
     for name, chosen in (("a", pictures[:7]), ("b", pictures[7:])):

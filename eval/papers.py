@@ -1,0 +1,141 @@
+"""What the papers report, to be printed beside own rows, and whether the two may be compared.
+
+Figures are those of Palette (Saharia et al. 2022) and SR3 (Saharia et al. 2021), as published;
+LDM-4 is Rombach et al. 2022.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class PaperRow:
+    """One published row: figures by metric, and how many pictures they are of (None: not said)."""
+
+    title: str
+    figures: dict[str, float]
+    count: int | None = None
+    note: str = ""
+
+
+def _palette(
+    title: str,
+    fid: float,
+    inception: float,
+    ca: float,
+    pd: float,
+    count: int = 10_000,
+    note: str = "",
+) -> PaperRow:
+    return PaperRow(title, {"fid": fid, "is": inception, "ca": ca, "pd": pd}, count, note)
+
+
+def _imagenet(title: str, figures: dict[str, float]) -> PaperRow:
+    return PaperRow(title, figures, 50_000)
+
+
+_ORIGINALS = _palette("originals", 2.7, 250.1, 76.0, 0.0)
+
+JPEG_Q5 = (
+    _palette("regression", 29.0, 73.9, 52.8, 155.4),
+    _palette("Palette", 8.3, 133.6, 64.2, 95.5),
+    _palette("Palette, one model for all tasks", 7.0, 137.8, 64.7, 92.4),
+    _ORIGINALS,
+)
+JPEG_Q10 = (
+    _palette("regression", 18.0, 117.2, 63.5, 102.2),
+    _palette("Palette", 5.4, 180.5, 70.7, 58.3),
+    _ORIGINALS,
+)
+JPEG_Q20 = (
+    _palette("regression", 11.5, 158.7, 69.7, 65.4),
+    _palette("Palette", 4.3, 208.7, 73.5, 37.1),
+    _ORIGINALS,
+)
+COLORIZATION = (
+    _palette("regression", 17.89, 169.8, 68.2, 60.0, 5000, "FID-5K; fool rate 39.45 %"),
+    _palette("Palette", 15.78, 200.8, 72.5, 46.2, 5000, "FID-5K; fool rate 47.80 %"),
+    _palette("Palette, L2", 3.4, 212.9, 72.0, 48.0),
+    _palette("Palette, L1", 3.4, 215.8, 71.9, 45.8),
+    _ORIGINALS,
+)
+INPAINTING_FREEFORM = (
+    _palette("DeepFill v2", 9.4, 174.6, 68.8, 64.7),
+    _palette("HiFill", 12.4, 157.0, 65.7, 86.2),
+    _palette("Palette", 5.2, 205.5, 72.3, 27.6),
+    _ORIGINALS,
+)
+INPAINTING_CENTER = (
+    _palette("DeepFill v2", 18.0, 135.3, 64.3, 117.2),
+    _palette("HiFill", 20.1, 126.8, 62.3, 129.7),
+    _palette("Palette", 6.6, 173.9, 69.3, 59.5),
+    _ORIGINALS,
+)
+UNCROPPING = (
+    _palette("Boundless", 18.7, 104.1, 58.8, 127.9),
+    _palette("Palette", 5.8, 138.1, 63.4, 85.9),
+    _ORIGINALS,
+)
+SR3_16_128 = (
+    PaperRow("PULSE", {"psnr": 16.88, "ssim": 0.44, "consistency": 161.1}),
+    PaperRow("FSRGAN", {"psnr": 23.01, "ssim": 0.62, "consistency": 33.8}),
+    PaperRow("regression", {"psnr": 23.96, "ssim": 0.69, "consistency": 2.71}),
+    PaperRow("SR3", {"psnr": 23.04, "ssim": 0.65, "consistency": 2.68}),
+)
+SR3_64_256 = (
+    _imagenet("reference", {"fid": 1.9, "is": 240.8}),
+    _imagenet("regression", {"fid": 15.2, "is": 121.1, "psnr": 27.9, "ssim": 0.801}),
+    _imagenet("SR3", {"fid": 5.2, "is": 180.1, "psnr": 26.4, "ssim": 0.762}),
+    _imagenet("LDM-4, 100 steps", {"fid": 2.8, "is": 166.3, "psnr": 24.4, "ssim": 0.69}),
+)
+
+
+def beside(
+    rows: tuple[PaperRow, ...],
+    manifest: Mapping[str, Any],
+    dataset: str | None,
+    reference_count: int | None,
+) -> list[dict[str, Any]]:
+    """The rows as plain JSON, each with ``comparable`` and, where it is not, ``because``."""
+    measured = manifest["settings"]["metrics"]
+    general = []
+    if dataset is not None and manifest.get("dataset") != dataset:
+        general.append(f"the pictures are not declared to be {dataset} (--dataset {dataset})")
+    general += [
+        f"the weights of {kind} are not the published ones"
+        for kind, weights in manifest["weights_of_metrics"].items()
+        if not weights["published"]
+    ]
+    return [
+        {
+            "title": row.title,
+            "figures": {name: row.figures[name] for name in row.figures if name in measured},
+            "count": row.count,
+            "note": row.note,
+            "because": [*_own_reasons(row, manifest, reference_count), *general],
+        }
+        for row in rows
+    ]
+
+
+def _own_reasons(
+    row: PaperRow, manifest: Mapping[str, Any], reference_count: int | None
+) -> list[str]:
+    reasons = []
+    measured = set(row.figures) & set(manifest["settings"]["metrics"])
+    if not measured:
+        reasons.append("none of its metrics was measured")
+    if row.count is not None and manifest["pictures"] != row.count:
+        reasons.append(f"{manifest['pictures']} pictures, not {row.count}")
+    reference = manifest.get("reference") or {"count": manifest["pictures"]}
+    if "fid" in measured and reference_count and reference["count"] != reference_count:
+        reasons.append(
+            f"FID against {reference['count'] or 'an unknown number of'} pictures, "
+            f"not {reference_count} (--reference)"
+        )
+    if "pd" in measured:
+        reasons.append("PD: torchvision's GoogLeNet is not the paper's Inception-v1")
+    return reasons

@@ -1,0 +1,148 @@
+"""Protocols: frozen settings of an evaluation, so that two reports can be laid side by side.
+
+A protocol fixes the size of the pictures, how they are degraded and the metrics. Its digest goes
+into the report; change anything and the digest changes.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from palette.degradations.grayscale import Grayscale
+from palette.degradations.jpeg import Jpeg
+from palette.degradations.masks import Border, Centre, Hole
+from palette.degradations.palette import PALETTE_JPEG, SrBicubic
+from palette.degradations.strokes import FreeForm
+from palette.eval import papers
+from palette.eval.papers import PaperRow
+from palette.types import Degradation, Mask, Params, Spec
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """Settings of an evaluation.
+
+    ``operator`` degrades; None is the degradation of the model's own task, as it was trained.
+    ``side``: pictures are cut to their central square and resized to this; None keeps them.
+    ``dataset``: what the paper's figures are of; the user must declare the same to compare.
+    ``reference_count``: how many pictures the paper's reference statistics are of.
+    """
+
+    name: str
+    task: str
+    operator: Degradation | None
+    metrics: tuple[str, ...]
+    side: int | None = None
+    dataset: str | None = None
+    reference_count: int | None = None
+    paper: tuple[PaperRow, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything that decides own figures."""
+        return {
+            "name": self.name,
+            "task": self.task,
+            "operator": repr(self.operator),
+            "metrics": list(self.metrics),
+            "side": self.side,
+        }
+
+
+@dataclass(frozen=True)
+class FreeFormShare:
+    """Free-form strokes drawn again until they cover ``share`` of the picture."""
+
+    share: tuple[float, float]
+    strokes: FreeForm
+
+    def draw(self, spec: Spec, rng: np.random.Generator) -> Params:
+        """Params of :class:`FreeForm`; ValueError where no draw in 1000 covers the share."""
+        for _ in range(1000):
+            params = self.strokes.draw(spec, rng)
+            if self.share[0] <= self.mask(params).mean() <= self.share[1]:
+                return params
+        raise ValueError(
+            f"no free-form mask covers {self.share[0]:.0%} to {self.share[1]:.0%} of "
+            f"{spec.height}×{spec.width} pixels: use larger pictures"
+        )
+
+    def mask(self, params: Params) -> Mask:
+        return self.strokes.mask(params)
+
+
+def _palette(
+    name: str, task: str, operator: Degradation, paper: tuple[PaperRow, ...], *more: str
+) -> Protocol:
+    return Protocol(
+        f"palette-{name}",
+        task,
+        operator,
+        ("fid", "is", "ca", "pd", "psnr", "ssim", "drift", *more),
+        side=256,
+        dataset="imagenet-ctest10k",
+        reference_count=50_000,
+        paper=paper,
+    )
+
+
+def _jpeg(quality: int, paper: tuple[PaperRow, ...]) -> Protocol:
+    operator = Jpeg(worst=quality, best=quality)
+    return _palette(f"jpeg-q{quality}", "jpeg-restoration", operator, paper)
+
+
+def _photos(name: str, task: str, operator: Degradation | None, *more: str) -> Protocol:
+    return Protocol(f"photos-{name}", task, operator, ("psnr", "ssim", "drift", *more))
+
+
+_FREEFORM = Hole(FreeFormShare((0.2, 0.3), FreeForm(strokes=(1, 8))))
+_CENTER = Hole(Centre(0.5))
+_BORDER = Hole(Border())
+
+_ALL = (
+    _jpeg(5, papers.JPEG_Q5),
+    _jpeg(10, papers.JPEG_Q10),
+    _jpeg(20, papers.JPEG_Q20),
+    _palette("colorization", "colorization", Grayscale(), papers.COLORIZATION),
+    _palette("inpainting-freeform", "inpainting", _FREEFORM, papers.INPAINTING_FREEFORM, "hole"),
+    _palette("inpainting-center", "inpainting", _CENTER, papers.INPAINTING_CENTER, "hole"),
+    _palette("uncropping", "uncropping", _BORDER, papers.UNCROPPING, "hole"),
+    Protocol(
+        "sr3-16-128",
+        "super-resolution",
+        SrBicubic(8),
+        ("psnr", "ssim", "consistency", "drift"),
+        side=128,
+        dataset="celeba-hq",
+        paper=papers.SR3_16_128,
+    ),
+    Protocol(
+        "sr3-64-256",
+        "super-resolution",
+        SrBicubic(4),
+        ("fid", "is", "psnr", "ssim", "consistency", "drift"),
+        side=256,
+        dataset="imagenet-validation",
+        reference_count=50_000,
+        paper=papers.SR3_64_256,
+    ),
+    _photos("super-resolution", "super-resolution", None, "consistency"),
+    _photos("jpeg", "jpeg-restoration", PALETTE_JPEG),
+    _photos("colorization", "colorization", Grayscale()),
+    _photos("inpainting", "inpainting", None, "hole"),
+    _photos("uncropping", "uncropping", None, "hole"),
+)
+
+PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in _ALL}
+
+
+def find_protocol(name: str) -> Protocol:
+    """The protocol of this name; ValueError names the nearest."""
+    if name not in PROTOCOLS:
+        near = difflib.get_close_matches(name, PROTOCOLS, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise ValueError(f"unknown protocol {name!r}: {hint}choose from {', '.join(PROTOCOLS)}")
+    return PROTOCOLS[name]

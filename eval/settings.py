@@ -1,0 +1,80 @@
+"""What an evaluation measures and how: checked, plain, and part of the manifest."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from palette.eval.metrics import METRICS
+from palette.eval.populations import POPULATIONS
+from palette.eval.weights import PUBLISHED, Weights, find
+
+GROUPS = {
+    "drift": ("drift-red", "drift-green", "drift-blue"),
+    "hole": ("psnr-hole", "ssim-hole"),
+}
+"""Short names for several metrics at once."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The metrics by name, in the order of the table, and how distortion is measured."""
+
+    metrics: tuple[str, ...] = ("psnr", "ssim")
+    luma: bool = False
+    border: int = 0
+    device: str = "cpu"
+
+    @property
+    def per_picture(self) -> list[str]:
+        return [name for name in self.metrics if name in METRICS]
+
+    @property
+    def populations(self) -> list[str]:
+        return [name for name in self.metrics if name in POPULATIONS]
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self) | {"metrics": list(self.metrics)}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Settings:
+        return cls(**{**value, "metrics": tuple(value["metrics"])})
+
+
+def choose(metrics: Sequence[str], luma: bool, border: int, device: str) -> Settings:
+    """Settings of metrics and groups by name; ValueError names the nearest known one."""
+    from palette.precision import choose_device
+
+    known = {**METRICS, **POPULATIONS}
+    chosen: list[str] = []
+    for name in metrics:
+        for single in GROUPS.get(name, (name,)):
+            if single not in known:
+                near = difflib.get_close_matches(single, [*known, *GROUPS], n=1)
+                hint = f"did you mean {near[0]!r}? " if near else ""
+                choices = ", ".join([*known, *GROUPS])
+                raise ValueError(f"unknown metric {single!r}: {hint}choose from {choices}")
+            if single not in chosen:
+                chosen.append(single)
+    if not chosen:
+        raise ValueError(f"no metrics: choose from {', '.join([*known, *GROUPS])}")
+    if border < 0:
+        raise ValueError(f"border {border}: choose 0 or more pixels")
+    return Settings(tuple(chosen), luma, border, choose_device(device).type)
+
+
+def weights_for(
+    settings: Settings, paths: Mapping[str, str | Path | None] | None
+) -> dict[str, Weights]:
+    """The weights that these metrics need, found and digested before any work begins."""
+    paths = paths or {}
+    unknown = set(paths) - set(PUBLISHED)
+    if unknown:
+        raise ValueError(f"weights {sorted(unknown)[0]!r}: choose from {', '.join(PUBLISHED)}")
+    kinds = {METRICS[name].weights for name in settings.per_picture} - {None}
+    if settings.populations:
+        kinds.add("inception")
+    return {kind: find(kind, paths.get(kind)) for kind in sorted(k for k in kinds if k)}

@@ -14,6 +14,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
+from typing import Any
 
 import cv2
 import numpy as np
@@ -36,11 +37,12 @@ def scipy_kernel(size: int, sigma_x: float, sigma_y: float, angle: float) -> np.
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     variances = np.diag(np.maximum([sigma_x, sigma_y], 1e-2) ** 2)
     covariance = turn @ variances @ turn.T
+    density: Any = stats.multivariate_normal.pdf
     kernel = np.zeros((size, size))
     for row in range(size):
         for column in range(size):
             offset = [column - size // 2, row - size // 2]
-            kernel[row, column] = stats.multivariate_normal.pdf(offset, [0, 0], covariance)
+            kernel[row, column] = density(offset, [0, 0], covariance)
     return kernel / kernel.sum()
 
 

@@ -36,10 +36,10 @@ def convolve(picture: Picture, kernel: kernels.Kernel) -> Picture:
     terms = kernels.separated(turned, most)
     if not terms:
         return clipped(cv2.filter2D(picture, -1, turned, borderType=BORDER))
-    result = np.zeros_like(picture)
-    for column, row in terms:
-        result += cv2.sepFilter2D(picture, -1, row, column, borderType=BORDER)
-    return clipped(result)
+    total, *others = (cv2.sepFilter2D(picture, -1, *lines, borderType=BORDER) for lines in terms)
+    for other in others:
+        total += other
+    return clipped(total)
 
 
 def convolve_separable(picture: Picture, line: kernels.Kernel) -> Picture:

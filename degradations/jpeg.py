@@ -20,9 +20,7 @@ SUBSAMPLING = {
 
 def to_bytes(picture: Picture) -> np.ndarray:
     """uint8 (H, W, 3), rounded to nearest."""
-    scaled = picture * np.float32(255)
-    np.rint(scaled, out=scaled)
-    return np.clip(scaled, 0, 255, out=scaled).astype(np.uint8)
+    return cv2.convertScaleAbs(np.maximum(picture, 0), alpha=255)
 
 
 def _round_trip(picture: Picture, suffix: str, options: list[int]) -> Picture:

@@ -110,7 +110,7 @@ def motion(length: float, angle: float) -> Kernel:
 
 
 def separated(kernel: Kernel, most: int) -> list[tuple[Kernel, Kernel]]:
-    """At most ``most`` pairs (column, row) whose outer products add up to ``kernel``.
+    """At most ``most`` pairs (row, column) whose outer products add up to ``kernel``.
 
     From its singular values; what is left out weighs less than :data:`UNSEPARATED` in absolute
     values together, which bounds the error of the filtered picture. Empty if that takes more.
@@ -121,7 +121,7 @@ def separated(kernel: Kernel, most: int) -> list[tuple[Kernel, Kernel]]:
     for i in range(most):
         column, row = columns[:, i] * values[i], rows[i]
         left = left - np.outer(column, row)
-        pairs.append((column.astype(np.float32), row.astype(np.float32)))
+        pairs.append((row.astype(np.float32), column.astype(np.float32)))
         if np.abs(left).sum() < UNSEPARATED:
             return pairs
     return []

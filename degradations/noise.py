@@ -77,8 +77,7 @@ class GaussianNoise(_Normal):
     """Adds a normal field. Params: kind, level_255, seed, and mixing for correlated noise."""
 
     def apply(self, picture: Picture, params: Params) -> Picture:
-        noise = normal_field(picture, params)
-        return clipped(check(picture) + noise)
+        return clipped(check(picture) + normal_field(picture, params))
 
 
 @dataclass(frozen=True)
@@ -86,8 +85,7 @@ class SpeckleNoise(_Normal):
     """Adds the picture times a normal field. Params: as those of Gaussian noise."""
 
     def apply(self, picture: Picture, params: Params) -> Picture:
-        noise = normal_field(picture, params)
-        return clipped(check(picture) * (1 + noise))
+        return clipped(check(picture) * (1 + normal_field(picture, params)))
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Resizing as matrices: result = rows · picture · columnsᵀ, for every method and any ratio.
 
 Row i holds the weights of the input pixels for output pixel i, whose centre lies at
-(i + ½) · n_in / n_out − ½. These matrices define the methods; the libraries that the NumPy
-backend calls are tested against them, and the device backend multiplies by them.
+(i + ½) · n_in / n_out − ½. These matrices define the methods. The device backend multiplies by
+them, and so does the NumPy backend where OpenCV has no such method.
 """
 
 from __future__ import annotations
@@ -14,8 +14,13 @@ from functools import lru_cache
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 Matrix = NDArray[np.float32]
+
+
+ROWS_AT_ONCE = 16
+"""Of a banded product: few enough to skip most zeros, enough to be quick."""
 
 
 def _triangle(x: np.ndarray) -> np.ndarray:
@@ -49,24 +54,32 @@ def _centres(n_in: int, n_out: int) -> np.ndarray:
     return (np.arange(n_out) + 0.5) * n_in / n_out - 0.5
 
 
+def _scattered(taps: np.ndarray, weights: np.ndarray, n_in: int) -> np.ndarray:
+    """``(n_out, n_in)`` from the pixels (n_out, taps) that each output pixel weighs."""
+    result = np.zeros((len(taps), n_in))
+    rows = np.broadcast_to(np.arange(len(taps))[:, None], taps.shape)
+    np.add.at(result, (rows, taps), weights)
+    return result
+
+
 def _antialiased(method: str, n_in: int, n_out: int) -> np.ndarray:
     radius, kernel = ANTIALIASED[method]
     stretch = max(n_in / n_out, 1.0)
-    offsets = np.arange(n_in)[None, :] - _centres(n_in, n_out)[:, None]
-    inside = np.abs(offsets) < radius * stretch
-    weights = np.where(inside, kernel(offsets / stretch), 0)
-    return weights / weights.sum(axis=1, keepdims=True)
+    centres = _centres(n_in, n_out)[:, None]
+    taps = np.floor(centres - radius * stretch).astype(int) + np.arange(
+        1, math.ceil(2 * radius * stretch) + 1
+    )
+    weights = np.where((taps >= 0) & (taps < n_in), kernel((taps - centres) / stretch), 0)
+    weights /= weights.sum(axis=1, keepdims=True)  # the border has fewer taps, as in Pillow
+    return _scattered(np.clip(taps, 0, n_in - 1), weights, n_in)
 
 
 def _interpolating(method: str, n_in: int, n_out: int) -> np.ndarray:
     radius, kernel = INTERPOLATING[method]
-    centres = _centres(n_in, n_out)
-    taps = np.floor(centres).astype(int)[:, None] + np.arange(1 - radius, radius + 1)[None, :]
-    weights = np.zeros((n_out, n_in))
-    rows = np.broadcast_to(np.arange(n_out)[:, None], taps.shape)
-    columns = np.clip(taps, 0, n_in - 1)  # the border pixel is repeated
-    np.add.at(weights, (rows, columns), kernel(taps - centres[:, None]))
-    return weights
+    centres = _centres(n_in, n_out)[:, None]
+    taps = np.floor(centres).astype(int) + np.arange(1 - radius, radius + 1)
+    border_repeated = np.clip(taps, 0, n_in - 1)
+    return _scattered(border_repeated, kernel(taps - centres), n_in)
 
 
 def nearest_indices(n_in: int, n_out: int) -> NDArray[np.int64]:
@@ -101,9 +114,7 @@ def matrix(method: str, n_in: int, n_out: int) -> Matrix:
     else:
         names = ", ".join([*ANTIALIASED, *INTERPOLATING, "nearest", "area"])
         raise ValueError(f"resize method {method!r} is not one of {names}")
-    result = weights.astype(np.float32)
-    result.setflags(write=False)
-    return result
+    return weights.astype(np.float32)
 
 
 def gaussian_matrix(sigma: float, size: int, n_in: int, n_out: int) -> Matrix:
@@ -112,28 +123,37 @@ def gaussian_matrix(sigma: float, size: int, n_in: int, n_out: int) -> Matrix:
     Blurring and taking every n-th pixel in one, without the shift that the latter brings.
     Borders are mirrored at the centre of the outermost pixel.
     """
-    centres = _centres(n_in, n_out)
-    first = np.ceil(centres - size / 2).astype(int)
-    taps = first[:, None] + np.arange(size)[None, :]
-    offsets = (taps - centres[:, None]) / max(sigma, 1e-3)
+    centres = _centres(n_in, n_out)[:, None]
+    taps = np.ceil(centres - size / 2).astype(int) + np.arange(size)
+    offsets = ((taps - centres) / max(sigma, 1e-3)) ** 2
     # Relative to the nearest tap: a σ far below a pixel must not underflow to 0 / 0.
-    weights = np.exp(-0.5 * (offsets**2 - np.min(offsets**2, axis=1, keepdims=True)))
+    weights = np.exp(-0.5 * (offsets - offsets.min(axis=1, keepdims=True)))
     weights /= weights.sum(axis=1, keepdims=True)
     period = max(2 * n_in - 2, 1)
-    mirrored = period // 2 - np.abs(np.mod(taps, period) - period // 2) if n_in > 1 else taps * 0
-    result = np.zeros((n_out, n_in))
-    rows = np.broadcast_to(np.arange(n_out)[:, None], taps.shape)
-    np.add.at(result, (rows, mirrored), weights)
-    return result.astype(np.float32)
+    mirrored = np.minimum(taps % period, -taps % period)
+    return _scattered(mirrored, weights, n_in).astype(np.float32)
 
 
 def multiply(picture: np.ndarray, rows: Matrix, columns: Matrix) -> np.ndarray:
     """``(H, W, C)`` to ``(len(rows), len(columns), C)``."""
     height, width, channels = picture.shape
-    tall = torch.from_numpy(rows) @ torch.from_numpy(picture).reshape(height, -1)
+    picture = picture if picture.flags.writeable else picture.copy()  # torch takes no others
+    tall = _banded_product(rows, torch.from_numpy(picture).reshape(height, -1))
     tall = tall.reshape(len(rows), width, channels).transpose(0, 1).reshape(width, -1)
-    wide = (torch.from_numpy(columns) @ tall).reshape(len(columns), len(rows), channels)
+    wide = _banded_product(columns, tall).reshape(len(columns), len(rows), channels)
     return wide.transpose(0, 1).contiguous().numpy()
+
+
+def _banded_product(weights: Matrix, lines: Tensor) -> Tensor:
+    """``weights @ lines`` without most of the zeros: some rows at a time, on the lines they use."""
+    used = weights != 0
+    first, last = used.argmax(axis=1), len(lines) - used[:, ::-1].argmax(axis=1)
+    left, result = torch.from_numpy(weights), lines.new_empty(len(weights), lines.shape[1])
+    for start in range(0, len(weights), ROWS_AT_ONCE):
+        block = slice(start, start + ROWS_AT_ONCE)
+        low, high = int(first[block].min()), int(last[block].max())
+        torch.mm(left[block, low:high], lines[low:high], out=result[block])
+    return result
 
 
 def shrunk(length: int, scale: float) -> int:

@@ -2,8 +2,7 @@
 
 The methods with ``_aa`` widen their kernel when they shrink (antialiasing) and equal Pillow's;
 ``linear`` and ``cubic`` do not, as OpenCV's do not; ``area`` averages what a pixel covers.
-:mod:`palette.degradations.resample` defines them all as matrices; here the fastest library for
-each does the work.
+:mod:`palette.degradations.resample` defines them all as matrices.
 """
 
 from __future__ import annotations
@@ -12,11 +11,16 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import torch
-from torch.nn import functional
 
 from palette.degradations.operator import between, check, clipped, quantile
-from palette.degradations.resample import gaussian_matrix, multiply, nearest_indices, shrunk
+from palette.degradations.resample import (
+    ANTIALIASED,
+    gaussian_matrix,
+    matrix,
+    multiply,
+    nearest_indices,
+    shrunk,
+)
 from palette.types import Params, Picture, Spec
 
 OPENCV = {
@@ -24,8 +28,7 @@ OPENCV = {
     "cubic": cv2.INTER_CUBIC,
     "area": cv2.INTER_AREA,
 }
-TORCH = {"linear_aa": "bilinear", "cubic_aa": "bicubic"}
-METHODS = ("nearest", *OPENCV, *TORCH, "lanczos_aa")
+METHODS = ("nearest", *OPENCV, *ANTIALIASED)
 RANDOM_METHODS = ("linear", "cubic", "area")
 """What BSR and Real-ESRGAN choose between."""
 
@@ -38,39 +41,19 @@ def resize(picture: Picture, height: int, width: int, method: str) -> Picture:
     if method == "nearest":
         rows = nearest_indices(picture.shape[0], height)
         result = picture[rows][:, nearest_indices(picture.shape[1], width)]
+    elif method in ANTIALIASED or (method == "area" and _only_one_shrinks(picture, height, width)):
+        rows = matrix(method, picture.shape[0], height)
+        result = multiply(picture, rows, matrix(method, picture.shape[1], width))
     elif method in OPENCV:
-        result = _resize_opencv(picture, height, width, method)
-    elif method in TORCH:
-        result = _resize_torch(picture, height, width, method)
-    elif method == "lanczos_aa":
-        result = _resize_pillow(picture, height, width)
+        result = cv2.resize(picture, (width, height), interpolation=OPENCV[method])
     else:
         raise ValueError(f"resize method {method!r} is not one of {', '.join(METHODS)}")
-    return np.ascontiguousarray(clipped(result))
+    return np.ascontiguousarray(clipped(np.asarray(result)))
 
 
-def _resize_opencv(picture: Picture, height: int, width: int, method: str) -> Picture:
-    grows = height > picture.shape[0], width > picture.shape[1]
-    if method == "area" and grows[0] != grows[1]:  # OpenCV averages only if both sides shrink
-        picture = _resize_opencv(picture, picture.shape[0], width, method)
-    result = cv2.resize(picture, (width, height), interpolation=OPENCV[method])
-    return np.asarray(result, dtype=np.float32)
-
-
-def _resize_torch(picture: Picture, height: int, width: int, method: str) -> Picture:
-    batch = torch.from_numpy(picture).permute(2, 0, 1)[None]
-    batch = functional.interpolate(batch, size=(height, width), mode=TORCH[method], antialias=True)
-    return batch[0].permute(1, 2, 0).numpy()
-
-
-def _resize_pillow(picture: Picture, height: int, width: int) -> Picture:
-    from PIL import Image
-
-    channels = [
-        Image.fromarray(picture[..., c]).resize((width, height), Image.Resampling.LANCZOS)
-        for c in range(3)
-    ]
-    return np.stack([np.asarray(channel) for channel in channels], axis=-1)
+def _only_one_shrinks(picture: Picture, height: int, width: int) -> bool:
+    """OpenCV's area method then averages along neither side."""
+    return (height < picture.shape[0]) != (width < picture.shape[1])
 
 
 def _draw_method(methods: tuple[str, ...], rng: np.random.Generator) -> str:

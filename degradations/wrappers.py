@@ -100,11 +100,11 @@ class Kornia:
         import kornia.augmentation
 
         augmentation = _build(kornia.augmentation, self.name, self.arguments)
-        batch = torch.from_numpy(picture).permute(2, 0, 1)[None]
+        batch = torch.from_numpy(picture.copy()).permute(2, 0, 1)[None]
         with torch.random.fork_rng(devices=[]), torch.no_grad():  # Kornia knows torch's alone
             torch.manual_seed(seed)
             params = augmentation.forward_parameters(batch.shape)
-            result = augmentation(batch.clone(), params=params)
+            result = augmentation(batch, params=params)
         return clipped(np.ascontiguousarray(result[0].permute(1, 2, 0).numpy())), params
 
     def draw(self, spec: Spec, rng: np.random.Generator) -> Params:

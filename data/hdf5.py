@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from palette.data.files import replacing
 from palette.data.images import MAX_PIXELS, PictureError, unit_range
 from palette.data.sources import Source, digest
+from palette.files import replacing
 from palette.types import Picture
 
 FORMAT = b"palette pictures 1"

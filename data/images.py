@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
 from palette.data.encoding import encode
-from palette.data.files import replacing
 from palette.data.icc import curves_to_srgb, transform_to_srgb
+from palette.files import replacing
 from palette.types import Mask, Picture
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff", ".bmp", ".gif")

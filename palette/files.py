@@ -11,8 +11,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
-from palette.data.files import replacing
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path`` to be written; leaving the block puts it in place.
+
+    The bytes reach the disk before the name does (fsync, rename, fsync of the folder). Where the
+    block raises, the temporary file is removed and an older ``path`` stays as it was.
+    """
+    # Hidden, so that a listing of pictures passes over what a killed process left behind.
+    temporary = path.with_name(f".{uuid4().hex[:16]}.partial")
+    try:
+        yield temporary
+        with open(temporary, "r+b") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _flush_folder(path.parent)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -57,10 +75,14 @@ def _replace_folder(new: Path, target: Path) -> None:
         target.rename(old)
     new.rename(target)
     shutil.rmtree(old, ignore_errors=True)
+    _flush_folder(target.parent)
+
+
+def _flush_folder(folder: Path) -> None:
     with suppress(OSError):  # not every file system lets a folder be flushed
-        folder = os.open(target.parent, os.O_RDONLY)
-        os.fsync(folder)
-        os.close(folder)
+        descriptor = os.open(folder, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.close(descriptor)
 
 
 @contextmanager

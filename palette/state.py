@@ -116,7 +116,8 @@ def load(folder: Path, config: RunConfig, device: torch.device) -> State:
     denoiser.load_state_dict(tensors["weights"])
     state = _state(config, denoiser, Target(about["residual_scale"]), device)
     state.step, state.updates = about["step"], about["updates"]
-    state.average = {name: value.to(device) for name, value in tensors["average"].items()}
+    # files are sorted by name: take the order of the parameters again
+    state.average = {name: tensors["average"][name].to(device) for name in state.average}
     counter = torch.tensor(float(state.updates), device=device if device.type == "cuda" else "cpu")
     for name, parameter in denoiser.named_parameters():
         state.optimizer.state[parameter] = {

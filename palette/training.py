@@ -69,7 +69,9 @@ def train(config: RunConfig, task: Task, source: Source, run: Path, resume: bool
         device = choose_device(config.train.device)
         samples = Samples(CachedSource(source, CACHE_BYTES), task, config)
         if resume:
-            state = load(_newest(run), config, device)
+            newest = _newest(run)
+            _require_same_data(run, source)
+            state = load(newest, config, device)
             _drop_lines_after(run / "metrics.jsonl", state.step)
         else:
             state = start(config, samples, device)
@@ -133,7 +135,8 @@ def _loop(
                 bar.set_postfix_str(f"loss {line['loss'] or math.nan:.4f}")
                 clock, clock_step, losses = time.perf_counter(), state.step, []
             due = settings.sample_every and state.step % settings.sample_every == 0
-            if state.step % settings.checkpoint_every == 0 or last or stopped.is_set():
+            keep_it = state.step % settings.checkpoint_every == 0 or last or stopped.is_set()
+            if keep_it and not bad:  # a good checkpoint never makes way for a bad one
                 save(run, state, config)
                 model = averaged(config, state, samples.source)
                 save_model(
@@ -258,6 +261,15 @@ def _newest(run: Path) -> Path:
     if not found:
         raise ValueError(f"{run} holds no checkpoint: start it with `palette train`")
     return found[-1]
+
+
+def _require_same_data(run: Path, source: Source) -> None:
+    about = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    if about["data"] != source.fingerprint():
+        raise ValueError(
+            f"{run} was trained on other pictures ({about['pictures']} then, {len(source)} now): "
+            f"put them back, or start a new run"
+        )
 
 
 def _give_up_after(bad: int, state: State, run: Path) -> None:

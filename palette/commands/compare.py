@@ -1,0 +1,67 @@
+"""`palette compare RESTORED REFERENCE`: measure the pictures of any tool."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from palette.cli import OK
+
+
+@dataclass(frozen=True)
+class Compare:
+    """Measure restored pictures against their originals of the same names, and write report.html,
+    report.json and rows.csv. Missing, extra and duplicate names are errors."""
+
+    restored: tyro.conf.Positional[Path]
+    """A folder of pictures that any tool made."""
+    reference: tyro.conf.Positional[Path]
+    """A folder with their originals."""
+    out: Path = Path("report")
+    """A new folder, or one where this very comparison was begun."""
+    input: Path | None = None
+    """A folder with what the tool was given: adds rows for it and for its bicubic enlargement."""
+    masks: Path | None = None
+    """A folder with what was missing, in white."""
+    metrics: str = "psnr,ssim"
+    """Names with commas: psnr,ssim,ms-ssim,consistency,drift,hole,lpips,fid,kid,is,ca,…"""
+    luma: bool = False
+    """PSNR and SSIM of BT.601 luma instead of RGB."""
+    border: int = 0
+    """Pixels that PSNR and SSIM leave out at every side."""
+    statistics: Path | None = None
+    """Statistics for FID (.npz of mu and sigma); otherwise those of the originals."""
+    weights_inception: Path | None = None
+    weights_classifier: Path | None = None
+    weights_googlenet: Path | None = None
+    weights_alexnet: Path | None = None
+    title: str | None = None
+    device: str = "auto"
+
+
+def run(args: Compare) -> int:
+    from palette.eval.compare import compare
+
+    report = compare(
+        args.restored,
+        args.reference,
+        args.out,
+        args.metrics.split(","),
+        given=args.input,
+        masks=args.masks,
+        luma=args.luma,
+        border=args.border,
+        weights={
+            "inception": args.weights_inception,
+            "classifier": args.weights_classifier,
+            "googlenet": args.weights_googlenet,
+            "alexnet": args.weights_alexnet,
+        },
+        statistics=args.statistics,
+        device=args.device,
+        title=args.title,
+    )
+    print(f"{report.as_text()}\n\nOpen {report.html}")
+    return OK

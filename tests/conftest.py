@@ -1,0 +1,65 @@
+"""Small things that several tests need: pictures, a task list, a trained network."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # small networks: a second thread only waits
+
+import numpy as np
+import pytest
+
+PHOTOS = Path(__file__).parents[2] / "shared" / "data" / "photos"
+
+TINY: dict[str, Any] = {
+    "model": {
+        "width": 8,
+        "multipliers": [1, 2],
+        "blocks": 1,
+        "groups": 4,
+        "head_width": 8,
+        "patch": 2,
+    },
+    "train": {"batch": 2, "precision": "fp32", "warmup_images": 4, "sample_every": 0},
+    "data": {"size": 32},
+}
+"""A configuration that trains in seconds."""
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of six small real photographs, in two subfolders and three formats."""
+    from palette.data.images import write
+    from palette.data.sources import open_source
+
+    folder = tmp_path_factory.mktemp("photos")
+    source = open_source("bundled")
+    for i in range(6):
+        picture = source.read(i)[40 : 40 + 48 + i, 30 : 30 + 64 - i]
+        path = folder / "ab"[i % 2] / f"photo-{i}.{('png', 'jpg', 'webp')[i % 3]}"
+        path.parent.mkdir(exist_ok=True)
+        write(path, picture)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> dict[str, Path]:
+    """A run of two steps for each task."""
+    import palette
+    from palette.tasks import TASKS
+
+    runs = {}
+    for task in TASKS:
+        runs[task] = tmp_path_factory.mktemp("runs") / task
+        palette.train(task, data=photos, out=runs[task], steps=2, config=TINY)
+    return runs
+
+
+@pytest.fixture
+def picture() -> np.ndarray:
+    """(40, 56, 3) float32 in [0, 1], a piece of a real photograph on the grid of 8 bits."""
+    from palette.data.sources import open_source
+
+    return open_source("bundled", split="held_out").read(0)[100:140, 200:256].copy()

@@ -1,0 +1,136 @@
+"""What every task promises, by one list."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from palette.seeding import rng
+from palette.tasks import TASKS, available
+from palette.types import Observation, Spec, Task
+
+NAMES = sorted(TASKS)
+
+
+def observed(task: Task, clean: np.ndarray, seed: int = 0) -> Observation:
+    return task.degrade(clean, task.draw(Spec(*clean.shape[:2]), rng(seed, "degrade")))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_is_a_task(name: str) -> None:
+    assert isinstance(TASKS[name](), Task)
+    assert available()[name] is TASKS[name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_draws_are_json_and_replay(name: str, picture: np.ndarray) -> None:
+    task = TASKS[name]()
+    params = task.draw(Spec(40, 56), rng(3, "degrade"))
+    copy = json.loads(json.dumps(params))
+    assert copy == params
+    before = picture.copy()
+    first, second = task.degrade(picture, params), task.degrade(picture, copy)
+    np.testing.assert_array_equal(first.picture, second.picture)
+    np.testing.assert_array_equal(picture, before)
+    assert task.draw(Spec(40, 56), rng(3, "degrade")) == params
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_condition_has_the_size_of_the_target(name: str, picture: np.ndarray) -> None:
+    task = TASKS[name]()
+    observation = observed(task, picture)
+    condition = task.condition(observation, rng(0, "condition"))
+    assert condition.x.shape == picture.shape
+    assert condition.x.dtype == np.float32
+    baseline = task.baseline(observation)
+    assert baseline.shape == picture.shape
+    assert baseline.min() >= 0
+    assert baseline.max() <= 1
+    assert (condition.region is None) == (not task.masked) == (observation.mask is None)
+    if condition.region is None:
+        np.testing.assert_allclose(condition.x, 2 * baseline - 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_finishing_the_truth_gives_the_truth(name: str, picture: np.ndarray) -> None:
+    task = TASKS[name]()
+    finished = task.finish(picture, observed(task, picture))
+    np.testing.assert_array_equal(finished, picture)
+
+
+@pytest.mark.parametrize("name", ["inpainting", "uncropping"])
+def test_holes_are_noise_and_the_rest_is_kept(name: str, picture: np.ndarray) -> None:
+    task = TASKS[name]()
+    clean = np.tile(picture, (4, 4, 1))
+    observation = observed(task, clean)
+    condition = task.condition(observation, rng(0, "condition"))
+    hole = observation.mask
+    assert hole is not None
+    assert condition.region is not None
+    assert 0 < hole.mean() < 1
+    np.testing.assert_array_equal(condition.region, hole.astype(np.float32))
+    np.testing.assert_allclose(condition.x[~hole], 2 * clean[~hole] - 1, atol=1e-6)
+    inside = condition.x[hole]
+    assert abs(inside.mean()) < 0.05
+    assert abs(inside.std() - 1) < 0.05
+    other = task.condition(observation, rng(1, "condition")).x
+    assert np.abs(other[hole] - inside).mean() > 0.5
+    invented = task.finish(np.zeros_like(clean), observation)
+    np.testing.assert_array_equal(invented[~hole], clean[~hole])
+    assert invented[hole].max() == 0
+
+
+@pytest.mark.parametrize("name", ["inpainting", "uncropping"])
+def test_extreme_masks(name: str, picture: np.ndarray) -> None:
+    task = TASKS[name]()
+    nothing = Observation(picture, np.zeros(picture.shape[:2], bool))
+    np.testing.assert_array_equal(task.baseline(nothing), picture)
+    np.testing.assert_array_equal(task.finish(np.zeros_like(picture), nothing), picture)
+    everything = Observation(picture, np.ones(picture.shape[:2], bool))
+    assert np.isfinite(task.baseline(everything)).all()
+    with pytest.raises(ValueError, match="needs a mask"):
+        task.condition(Observation(picture), rng(0))
+    with pytest.raises(ValueError, match="mask is 5×4 and the picture 56×40"):
+        task.condition(Observation(picture, np.zeros((4, 5), bool)), rng(0))
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4, 8])
+def test_super_resolution_scales(scale: int, picture: np.ndarray) -> None:
+    task = TASKS["super-resolution"](scale=scale)
+    height, width = (side // scale * scale for side in picture.shape[:2])
+    clean = picture[:height, :width]
+    observation = observed(task, clean)
+    assert observation.picture.shape == (height // scale, width // scale, 3)
+    assert task.multiple == scale
+    assert task.baseline(observation).shape == clean.shape
+
+
+@pytest.mark.parametrize("scale", [1, 9])
+def test_super_resolution_refuses_other_scales(scale: int) -> None:
+    with pytest.raises(ValueError, match="from 2 to 8"):
+        TASKS["super-resolution"](scale=scale)
+
+
+def test_jpeg_quality_is_drawn_as_in_the_paper() -> None:
+    """p(Q) ∝ exp(−Q/10) on [5, 30] has mean 12.6 (continuous) to 13.0 (integers)."""
+    task = TASKS["jpeg-restoration"]()
+    generator = np.random.default_rng(0)
+    qualities = [task.draw(Spec(64, 64), generator)["quality"] for _ in range(4000)]
+    weights = np.exp(-np.arange(5, 31) / 10)
+    expected = (np.arange(5, 31) * weights).sum() / weights.sum()
+    assert set(qualities) <= set(range(5, 31))
+    assert np.mean(qualities) == pytest.approx(expected, abs=0.5)
+
+
+def test_the_condition_of_colorization_is_grey(picture: np.ndarray) -> None:
+    task = TASKS["colorization"]()
+    x = task.condition(Observation(picture), rng(0)).x
+    np.testing.assert_allclose(x[..., 0], x[..., 1], atol=1e-6)
+    np.testing.assert_allclose(x[..., 0], x[..., 2], atol=1e-6)
+
+
+def test_a_hole_task_needs_a_degradation_with_a_mask() -> None:
+    with pytest.raises(ValueError, match="makes no hole"):
+        TASKS["inpainting"](degradation="jpeg").draw(Spec(8, 8), rng(0))

@@ -1,0 +1,187 @@
+"""Training: resumed runs end in the same bits, batches do not depend on workers, faults stop it."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import socket
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import TINY
+from safetensors.torch import load_file
+
+import palette
+from palette import training
+from palette.api import resolve
+from palette.config import merge, read_toml
+from palette.data.cache import CachedSource
+from palette.data.loader import batches
+from palette.data.sources import open_source
+from palette.files import InUse, lock
+from palette.state import Samples, measure_residual_scale
+from palette.tasks import TASKS
+
+
+def run(out: Path, photos: Path, steps: int, task: str = "inpainting", **train: Any) -> Path:
+    config = merge(TINY, {"train": {"checkpoint_every": 2, **train}, "model": {"dropout": 0.1}})
+    palette.train(task, data=photos, out=out, steps=steps, seed=5, config=config)
+    return out
+
+
+def weights(run: Path, step: int) -> dict[str, torch.Tensor]:
+    folder = run / "checkpoints" / f"step-{step}"
+    groups = ("weights", "average", "exp_avg", "exp_avg_sq")
+    return {
+        f"{group}.{name}": value
+        for group in groups
+        for name, value in load_file(folder / f"{group}.safetensors").items()
+    }
+
+
+def assert_equal_bits(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
+    assert a.keys() == b.keys()
+    for name in a:
+        assert torch.equal(a[name], b[name]), name
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_stopped_and_resumed_is_the_same_to_the_bit(
+    tmp_path: Path, photos: Path, workers: int
+) -> None:
+    whole = run(tmp_path / "whole", photos, 6)
+    half = run(tmp_path / "half", photos, 3, workers=workers)
+    palette.resume(half, steps=6)
+    assert_equal_bits(weights(whole, 6), weights(half, 6))
+    logged = [json.loads(line) for line in (half / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in logged] == sorted({line["step"] for line in logged})
+
+
+def test_resuming_with_bf16_and_accumulation(tmp_path: Path, photos: Path) -> None:
+    settings = {"precision": "bf16", "accumulate": 2}
+    whole = run(tmp_path / "whole", photos, 4, "super-resolution", **settings)
+    half = run(tmp_path / "half", photos, 2, "super-resolution", **settings)
+    palette.resume(half, steps=4)
+    assert_equal_bits(weights(whole, 4), weights(half, 4))
+
+
+def test_seeds_differ(tmp_path: Path, photos: Path) -> None:
+    a = run(tmp_path / "a", photos, 2)
+    config = merge(TINY, {"model": {"dropout": 0.1}})
+    palette.train("inpainting", data=photos, out=tmp_path / "b", steps=2, seed=6, config=config)
+    assert not torch.equal(
+        weights(a, 2)["weights.unet.stem.weight"],
+        weights(tmp_path / "b", 2)["weights.unet.stem.weight"],
+    )
+
+
+@pytest.mark.parametrize("task", sorted(TASKS))
+def test_batches_do_not_depend_on_workers(task: str, photos: Path) -> None:
+    config, made = resolve(task, TINY, {"data": {"path": str(photos)}})
+    samples = Samples(CachedSource(open_source(photos), 2**20), made, config)
+    alone = list(batches(samples, 3, 2, 5, workers=0))
+    for workers in (1, 2):
+        together = list(batches(samples, 3, 2, 5, workers=workers))
+        for a, b in zip(alone, together, strict=True):
+            assert a.keys() == b.keys()
+            assert all(torch.equal(a[key], b[key]) for key in a)
+
+
+@pytest.mark.parametrize("task", sorted(TASKS))
+def test_samples_are_in_range(task: str, photos: Path) -> None:
+    config, made = resolve(task, TINY, {"data": {"path": str(photos)}})
+    samples = Samples(CachedSource(open_source(photos), 2**20), made, config)
+    for position in range(4):
+        sample = samples(position)
+        assert sample["x"].shape == sample["y"].shape == (3, 32, 32)
+        assert np.abs(sample["y"]).max() <= 1
+        assert ("region" in sample) == made.masked
+    if made.residual:
+        scale = measure_residual_scale(samples)
+        differences = [samples(i)["y"] - samples(i)["x"] for i in range(64)]
+        assert scale == pytest.approx(math.sqrt(np.mean(np.square(differences))), rel=1e-5)
+
+
+def test_the_loss_falls(tmp_path: Path, photos: Path) -> None:
+    config = merge(TINY, {"train": {"log_every": 20, "batch": 4, "learning_rate": 4e-3}})
+    palette.train("super-resolution", data=photos, out=tmp_path / "run", steps=160, config=config)
+    lines = [json.loads(s) for s in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    losses = [line["loss"] for line in lines]
+    assert np.mean(losses[-3:]) < 0.9 * losses[0]
+
+
+def test_a_new_run_overwrites_nothing(tmp_path: Path, photos: Path) -> None:
+    (tmp_path / "notes.txt").write_text("precious")
+    with pytest.raises(ValueError, match="is not empty"):
+        run(tmp_path, photos, 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_two_processes_cannot_share_a_run(tmp_path: Path, photos: Path) -> None:
+    run(tmp_path / "run", photos, 1)
+    with lock(tmp_path / "run"), pytest.raises(InUse, match="in use by process"):
+        palette.resume(tmp_path / "run", steps=2)
+    owner = {"host": socket.gethostname(), "pid": 999999999}
+    (tmp_path / "run" / "lock").write_text(json.dumps(owner))
+    palette.resume(tmp_path / "run", steps=2)  # its owner is dead
+
+
+def test_a_stop_signal_saves_and_resumes_to_the_same_bits(
+    tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run(tmp_path / "whole", photos, 5)
+    step = training._step
+
+    def step_and_signal(config: Any, state: Any, *rest: Any) -> tuple[float, float]:
+        if state.step == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return step(config, state, *rest)
+
+    monkeypatch.setattr(training, "_step", step_and_signal)
+    with pytest.raises(training.Preempted, match="palette resume"):
+        run(tmp_path / "stopped", photos, 5)
+    monkeypatch.undo()
+    assert read_toml(tmp_path / "stopped" / "config.toml")["steps"] == 5
+    palette.resume(tmp_path / "stopped")
+    assert_equal_bits(weights(whole, 5), weights(tmp_path / "stopped", 5))
+
+
+def test_a_loss_that_is_not_finite_changes_nothing_and_ends_the_run(
+    tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(tmp_path / "run", photos, 2)
+    before = weights(tmp_path / "run", 2)
+    loss = training.epsilon_loss
+    monkeypatch.setattr(training, "epsilon_loss", lambda *a: loss(*a) * float("nan"))
+    with pytest.raises(training.Diverged, match="learning-rate"):
+        palette.resume(tmp_path / "run", steps=100)
+    assert_equal_bits(before, weights(tmp_path / "run", 2))
+
+
+def test_a_few_bad_steps_are_skipped(
+    tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loss, calls = training.epsilon_loss, []
+
+    def sometimes(*args: Any) -> torch.Tensor:
+        calls.append(1)
+        return loss(*args) * (float("nan") if len(calls) == 2 else 1)
+
+    monkeypatch.setattr(training, "epsilon_loss", sometimes)
+    run(tmp_path / "run", photos, 4)
+    assert all(bool(value.isfinite().all()) for value in weights(tmp_path / "run", 4).values())
+
+
+def test_other_data_on_resume_is_refused(tmp_path: Path, photos: Path) -> None:
+    import shutil
+
+    shutil.copytree(photos, tmp_path / "photos")
+    run(tmp_path / "run", tmp_path / "photos", 1)
+    next((tmp_path / "photos").rglob("*.png")).unlink()
+    with pytest.raises(ValueError, match="other pictures"):
+        palette.resume(tmp_path / "run", steps=2)

@@ -26,7 +26,7 @@ LAYER_0 = {
     "samplers",
     "unet",
 }
-LAYER_4 = ["api", "cli", "commands"]
+LAYER_4 = ["api", "cli", "commands", "__main__"]
 ENGINE_OF_EVAL = ["evaluate", "compare", "merge", "protocols"]
 
 

@@ -1,0 +1,9 @@
+"""`python -m palette` is the command line."""
+
+from __future__ import annotations
+
+import sys
+
+from palette.cli import main
+
+sys.exit(main())

@@ -47,7 +47,8 @@ class Architecture:
                     f"model.groups is {self.groups}, which does not divide {channels} channels: "
                     f"choose a width that is a multiple of {self.groups}, or fewer groups"
                 )
-            if channels % self.head_width and multiplier == self.multipliers[-1]:
+            attends = bool(self.attention) or multiplier == self.multipliers[-1]
+            if attends and channels % min(self.head_width, channels):
                 raise ValueError(
                     f"model.head_width is {self.head_width}, which does not divide "
                     f"{channels} channels: choose a divisor of {channels}"

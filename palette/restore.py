@@ -17,7 +17,7 @@ from palette.config import nearest
 from palette.folder import Result, restore_folder
 from palette.kinds import Extend, from_photo, observe, to_photo
 from palette.precision import autocast, choose_device, choose_dtype
-from palette.samplers import SAMPLERS, hold
+from palette.samplers import SAMPLERS, Clip, hold
 from palette.schedule import GAMMA_MAX, GRIDS, SCHEDULES
 from palette.seeding import entropy, normal, rng
 from palette.types import Condition, Observation, Picture, Task
@@ -189,9 +189,7 @@ class Restorer:
         def noise(k: int) -> Tensor:
             return normal(seeds, tuple(x.shape[1:]), k).to(self.device)
 
-        def clip(z: Tensor) -> Tensor:
-            return target.clip(z, x)
-
+        clip: Clip = lambda z: target.clip(z, x)  # noqa: E731
         start = None
         if conditions[0].region is not None:
             region = self._tensor(  # (B, 1, H, W)

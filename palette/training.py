@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from palette.checkpoint import SCHEMA, Model, checkpoints, save_model
@@ -196,7 +197,7 @@ def _step(
         state.optimizer.step()
         decay = min(settings.ema, (1 + state.updates) / (10 + state.updates))
         weights = [parameter.detach() for parameter in state.denoiser.parameters()]
-        torch._foreach_lerp_(list(state.average.values()), weights, 1 - decay)
+        get_ema_multi_avg_fn(decay)(list(state.average.values()), weights, None)
         state.updates += 1
     return numbers[0], numbers[1]
 

@@ -118,12 +118,11 @@ class UNet(nn.Module):
         emb = 4 * a.width
 
         def stage(inputs: int, level: int, resample: Resample | None = None) -> Stage:
-            outputs = widths[level]
-            block = ResidualBlock(inputs, outputs, emb, a.groups, a.dropout, resample)
+            block = ResidualBlock(inputs, widths[level], emb, a.groups, a.dropout, resample)
             attends = resample is None and image_size // (a.patch * 2**level) in a.attention
-            return Stage(block, _attention(outputs) if attends else None)
+            return Stage(block, attention(widths[level]) if attends else None)
 
-        def _attention(channels: int) -> SelfAttention:
+        def attention(channels: int) -> SelfAttention:
             return SelfAttention(channels, min(a.head_width, channels), a.groups)
 
         self.embedding = NoiseEmbedding(a.width, a.embedding)
@@ -140,10 +139,8 @@ class UNet(nn.Module):
                 self.down.append(stage(current, level, "down"))
                 skips.append(current)
 
-        last = len(widths) - 1
-        self.middle = nn.ModuleList([stage(current, last), stage(current, last)])
-        self.middle[0].attention = _attention(current)
-        self.middle[1].attention = None
+        middle = [ResidualBlock(current, current, emb, a.groups, a.dropout) for _ in range(2)]
+        self.middle = nn.ModuleList([Stage(middle[0], attention(current)), Stage(middle[1])])
 
         self.up = nn.ModuleList()
         for level in reversed(range(len(widths))):
@@ -173,6 +170,7 @@ class UNet(nn.Module):
         for stage in self.middle:
             h = stage(h, embedding)
         for stage in self.up:
+            assert isinstance(stage, Stage)
             if stage.block.resample is None:
                 h = torch.cat([h, skips.pop()], dim=1)
             h = stage(h, embedding)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -70,15 +70,21 @@ class Moments:
 
 @dataclass(frozen=True)
 class Gaussian:
-    """Mean ``(D,)`` and covariance ``(D, D)`` of features; ``count`` is None where not known."""
+    """Mean ``(D,)`` and covariance ``(D, D)`` of features; ``count`` is None where not known.
+
+    ``deviations`` are the ``(D, N)`` centred features over √(N−1), where they are few.
+    """
 
     mean: Array
     covariance: Array
     count: int | None = None
+    deviations: Array | None = None
 
     @cached_property
     def root(self) -> Array:
-        """``L (D, R)`` with L Lᵀ = covariance and R its numerical rank; computed once."""
+        """``L (D, R)`` with L Lᵀ = covariance; computed once, or the deviations themselves."""
+        if self.deviations is not None:
+            return self.deviations
         values, vectors = np.linalg.eigh(self.covariance)
         tolerance = values[-1] * values.size * np.finfo(np.float64).eps
         kept = values > max(tolerance, 0.0)
@@ -152,10 +158,14 @@ def frechet_distance(
 
 
 def gaussian_of(features: NDArray[np.floating]) -> Gaussian:
-    """Mean and unbiased covariance of ``features (N, D)``."""
+    """Mean and unbiased covariance of ``features (N, D)``, with a root for free where N < D."""
     moments = Moments(features.shape[1])
     moments.update(features)
-    return moments.compute()
+    gaussian = moments.compute()
+    if len(features) >= features.shape[1]:
+        return gaussian
+    deviations = (features - gaussian.mean).T / np.sqrt(len(features) - 1)
+    return replace(gaussian, deviations=deviations)
 
 
 def _checked(

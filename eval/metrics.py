@@ -79,7 +79,7 @@ def each(function: Callable[[Pair], float]) -> Measure:
             number = function(pair)
         except Undefined as reason:
             return str(reason)
-        return number if math.isfinite(number) else "identical to the target: the ratio is infinite"
+        return number if math.isfinite(number) else "identical to the target: infinite"
 
     return lambda pairs: [value(pair) for pair in pairs]
 
@@ -181,15 +181,16 @@ def _diversity_ms_ssim(setup: Setup) -> Measure:
 
 def _diversity_deviation(setup: Setup) -> Measure:
     def value(pair: Pair) -> float:
-        return float(np.stack(_draws(pair)).astype(np.float64).std(axis=0, ddof=1).mean())
+        variance = np.stack(_draws(pair)).astype(np.float64).var(axis=0, ddof=1)
+        return math.sqrt(variance.mean())
 
     return each(value)
 
 
 def _drift_metric(channel: int, name: str) -> Metric:
     return Metric(
-        f"drift, {name}",
-        "grey levels",
+        f"{name} drift",
+        "levels",
         "zero",
         2,
         f"Mean signed error of {name}. A colour cast shows here long before the eye agrees: "
@@ -297,7 +298,7 @@ METRICS: dict[str, Metric] = {
         "grey levels",
         "higher",
         2,
-        "Standard deviation between samples of one input, mean over pixels: 0 would be a model "
+        "Standard deviation between samples of one input, over all pixels: 0 would be a model "
         "that always answers the same.",
         _diversity_deviation,
     ),

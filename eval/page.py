@@ -8,10 +8,13 @@ from importlib import resources
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 
 from palette.eval import workspace as files
 from palette.eval.distortion import Pixels
+from palette.eval.intervals import bootstrap, mean
 from palette.eval.measure import Gallery, Paths, enlarged
+from palette.eval.plots import COLOURS, by_group, distribution
 
 ERROR_GAIN = 4
 """Errors are shown this many times as bright: 64 grey levels of error are white."""
@@ -34,10 +37,12 @@ def render(gallery: Gallery, data: dict[str, Any], times: dict[str, float]) -> s
         data=data,
         times=times,
         judged=judged_row(data),
+        colours=COLOURS,
         settings={k: v for k, v in data["manifest"].items() if k != "names"},
         cards=[_card(gallery, data, *chosen) for chosen in _chosen(data)],
         findings=findings(data),
-        error_gain=ERROR_GAIN,
+        plots=_plots(data),
+        strata=[_stratum(data, stratum) for stratum in data["strata"]],
     )
 
 
@@ -49,44 +54,75 @@ def judged_row(data: dict[str, Any]) -> str:
 
 def findings(data: dict[str, Any]) -> list[dict[str, str]]:
     """What the figures say in words, with a mark: ``good``, ``bad`` or ``plain``."""
-    from palette.eval.intervals import bootstrap, mean
-
-    found: list[dict[str, str]] = []
     table, judged = data["table"], judged_row(data)
-    for other in ("baseline", "input"):
-        if other not in table or "psnr" not in data["metrics"] or judged == "sample":
-            continue
-        gains = [
-            p["values"][judged]["psnr"] - p["values"][other]["psnr"]
-            for p in data["pictures"]
-            if None not in (p["values"][judged]["psnr"], p["values"][other]["psnr"])
-        ]
-        if not gains:
-            continue
-        gain, interval = mean(gains), bootstrap(gains)
-        sure = "" if interval is None else f" (95 % {interval.low:+.2f} to {interval.high:+.2f})"
-        wins = sum(g > 0 for g in gains)
-        title = next(row["title"] for row in data["rows"] if row["key"] == other)
-        found.append(
-            {
-                "mark": "good" if gain > 0 else "bad",
-                "text": f"{gain:+.2f} dB PSNR over the {title}{sure}; better on {wins} of "
-                f"{len(gains)} pictures.",
-            }
+    if "psnr" not in data["metrics"]:
+        return []
+    found: list[dict[str, str]] = []
+    for row in data["rows"]:
+        same = found and table["input"]["psnr"] == table["baseline"]["psnr"]
+        if row["key"] in ("input", "baseline") and judged != "sample" and not same:
+            found += _gain(data, judged, row["key"], row["title"])
+    of_mean, of_sample = (table.get(key, {}).get("psnr") for key in ("mean", "sample"))
+    if of_mean and of_sample and None not in (of_mean["value"], of_sample["value"]):
+        gap = of_mean["value"] - of_sample["value"]
+        text = (
+            f"One sample lies {gap:.2f} dB below the mean answer. A perfect posterior sample lies "
+            "3.01 dB below it; above 4.5 dB the sampler or the network has a fault."
         )
-    if "mean" in table and "sample" in table and "psnr" in data["metrics"]:
-        of_mean, of_sample = table["mean"]["psnr"]["value"], table["sample"]["psnr"]["value"]
-        if of_mean is not None and of_sample is not None:
-            gap = of_mean - of_sample
-            found.append(
-                {
-                    "mark": "bad" if gap > 4.5 else "plain",
-                    "text": f"One sample lies {gap:.2f} dB below the mean answer. A perfect "
-                    "posterior sample lies 3.01 dB below it; above 4.5 dB the sampler or the "
-                    "network has a fault.",
-                }
-            )
+        found.append({"mark": "bad" if gap > 4.5 else "plain", "text": text})
     return found
+
+
+def _gain(data: dict[str, Any], judged: str, other: str, title: str) -> list[dict[str, str]]:
+    """The paired difference in PSNR: far surer than the two means of different pictures."""
+    values = [picture["values"] for picture in data["pictures"]]
+    pairs = [(v[judged]["psnr"], v[other]["psnr"]) for v in values]
+    gains = [ours - theirs for ours, theirs in pairs if None not in (ours, theirs)]
+    if not gains:
+        return []
+    gain, interval = mean(gains), bootstrap(gains)
+    sure = "" if interval is None else f" (95 % {interval.low:+.2f} to {interval.high:+.2f})"
+    wins = sum(gain > 0 for gain in gains)
+    text = f"{gain:+.2f} dB PSNR over the {title}{sure}; better on {wins} of {len(gains)} pictures."
+    return [{"mark": "good" if gain > 0 else "bad", "text": text}]
+
+
+def _plots(data: dict[str, Any]) -> list[dict[str, str]]:
+    """The values of all pictures by row, a plot a metric."""
+    plots = []
+    for name, words in _per_picture(data).items():
+        series = {
+            row["title"]: [
+                picture["values"][row["key"]][name]
+                for picture in data["pictures"]
+                if picture["values"][row["key"]][name] is not None
+            ]
+            for row in data["rows"]
+            if row["key"] != "original"
+        }
+        svg = distribution(series, words["unit"], words["digits"])
+        if svg:
+            plots.append({"title": words["title"], "svg": Markup(svg)})
+    return plots
+
+
+def _stratum(data: dict[str, Any], stratum: dict[str, Any]) -> dict[str, Any]:
+    """A stratum with one plot a metric."""
+    groups = stratum["groups"]
+    plots = []
+    for name, words in _per_picture(data).items():
+        series = {
+            row["title"]: [group["table"][row["key"]][name]["value"] for group in groups]
+            for row in data["rows"]
+            if row["key"] != "original"
+        }
+        svg = by_group([g["name"] for g in groups], series, words["unit"], words["digits"])
+        plots.append({"title": words["title"], "svg": Markup(svg)})
+    return {"by": stratum["by"], "groups": groups, "plots": plots}
+
+
+def _per_picture(data: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {name: words for name, words in data["metrics"].items() if words["per_picture"]}
 
 
 def _figure(value: float | None, digits: int) -> str:
@@ -97,9 +133,7 @@ def _chosen(data: dict[str, Any]) -> list[tuple[int, list[str]]]:
     """Indices of the best, median and worst pictures by each metric, each with its titles."""
     judged = judged_row(data)
     badges: dict[int, list[str]] = {}
-    for name, metric in data["metrics"].items():
-        if not metric["per_picture"]:
-            continue
+    for name, metric in _per_picture(data).items():
         values = [
             (picture["values"][judged][name], index)
             for index, picture in enumerate(data["pictures"])

@@ -26,6 +26,7 @@ class Population:
     logits: NDArray[np.float32]
     reference: Gaussian
     reference_features: NDArray[np.float32] | None
+    is_reference: bool
 
 
 Cell = dict[str, Any]
@@ -77,6 +78,8 @@ def _kid(population: Population) -> Cell:
     if reference is None:
         reason = "KID needs the reference's pictures: its statistics are not enough"
         return {"value": None, "count": count, "reason": reason}
+    if population.is_reference:  # unbiased only for two independent sets
+        return {"value": None, "count": count, "reason": "this is the reference itself"}
     if min(count, len(reference)) < 2:
         return {"value": None, "count": count, "reason": "KID needs 2 pictures or more"}
     value, deviation = kernel_distance(features, reference)

@@ -49,10 +49,12 @@ class Report:
         titles = {row["key"]: row["title"] for row in self.data["rows"]}
         width = max(len(title) for title in titles.values())
         head = [f"{m['title']}{', ' + m['unit'] if m['unit'] else ''}" for m in metrics.values()]
-        lines = [" " * width + "".join(f"{name:>14}" for name in head)]
+        columns = [max(len(name), 9) + 3 for name in head]
+        lines = [" " * width + "".join(f"{n:>{w}}" for n, w in zip(head, columns, strict=True))]
         for key, title in titles.items():
             cells = [number(self.value(key, name), m["digits"]) for name, m in metrics.items()]
-            lines.append(f"{title:<{width}}" + "".join(f"{cell:>14}" for cell in cells))
+            figures = "".join(f"{c:>{w}}" for c, w in zip(cells, columns, strict=True))
+            lines.append(f"{title:<{width}}{figures}")
         return "\n".join([*lines, *self._paper_lines(), *self._warning_lines()])
 
     def _paper_lines(self) -> list[str]:

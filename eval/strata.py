@@ -29,7 +29,7 @@ def strata_of(records: Sequence[Mapping[str, Any]]) -> list[Stratum]:
         facts = {
             "class": record.get("label"),
             "missing share": record.get("missing"),
-            **{f"degradation: {k}": v for k, v in _scalars(record.get("degradation") or {})},
+            **dict(_scalars(record.get("degradation") or {})),
         }
         for name, value in facts.items():
             columns.setdefault(name, [None] * len(records))[index] = value

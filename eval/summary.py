@@ -109,7 +109,8 @@ def _populations(
     cells: dict[str, dict[str, Any]] = {}
     for row in gallery.rows:
         features, logits = features_of(workspace, row.key, count)
-        population = Population(features, logits, reference, reference_features)
+        itself = row.key == "original" and not given.exists()
+        population = Population(features, logits, reference, reference_features, itself)
         cells[row.key] = {n: POPULATIONS[n].compute(population) for n in settings.populations}
     return cells
 

@@ -106,11 +106,11 @@ def versions() -> dict[str, str]:
 
 
 def read_pixels(path: Path) -> Pixels:
-    """A picture file as ``(H, W, 3)`` uint8."""
-    from PIL import Image, ImageOps
+    """A PNG of the workspace as ``(H, W, 3)`` uint8."""
+    from PIL import Image
 
     with Image.open(path) as image:
-        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+        return np.array(image.convert("RGB"))
 
 
 def read_mask(path: Path) -> NDArray[np.bool_]:

@@ -4,95 +4,19 @@ from __future__ import annotations
 
 import csv
 import json
-from dataclasses import dataclass, field
+import os
+import signal
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-from skimage import data
 
-from palette.eval.evaluate import Answer, evaluate
+from palette.eval import workspace
+from palette.eval.evaluate import Request, evaluate, run, run_shard
+from palette.eval.measure import Shard, parse_shard
+from palette.eval.merge import merge
 from palette.eval.report import Report
 from palette.eval.workspace import IntegrityError
-from palette.seeding import rng
-from palette.types import Condition, Observation, Params, Picture, Spec
-
-
-@dataclass(frozen=True)
-class Halving:
-    """Half of the size by box average; a stand-in for a task, independent of the real ones."""
-
-    multiple: int = 2
-    residual: bool = True
-    masked: bool = False
-
-    def draw(self, spec: Spec, rng: np.random.Generator) -> Params:
-        return {"shade": float(rng.uniform(0.9, 1.0))}
-
-    def degrade(self, clean: Picture, params: Params) -> Observation:
-        h, w = clean.shape[:2]
-        low = clean.reshape(h // 2, 2, w // 2, 2, 3).mean((1, 3)) * params["shade"]
-        return Observation(low.astype(np.float32))
-
-    def condition(self, observation: Observation, rng: np.random.Generator) -> Condition:
-        return Condition(self.baseline(observation) * 2 - 1)
-
-    def baseline(self, observation: Observation) -> Picture:
-        return observation.picture.repeat(2, 0).repeat(2, 1)
-
-    def finish(self, restored: Picture, observation: Observation) -> Picture:
-        return restored
-
-
-@dataclass
-class Brighten:
-    """A "model" that undoes the mean shade, and whose samples add noise."""
-
-    task: Halving = field(default_factory=Halving)
-    digest: str = "d" * 64
-    calls: int = 0
-    stop_after: int | None = None
-
-    def describe(self) -> dict[str, Any]:
-        return {"name": "brighten"}
-
-    def restore_observations(
-        self, observations: list[Observation], answer: Answer, steps: int | None, seeds: list[int]
-    ) -> list[Picture]:
-        if self.stop_after is not None and self.calls >= self.stop_after:
-            raise KeyboardInterrupt
-        self.calls += 1
-        restored = []
-        for observation, seed in zip(observations, seeds, strict=True):
-            picture = self.task.baseline(observation) / 0.95
-            if answer == "sample":
-                picture = picture + rng(seed).normal(0, 0.03, picture.shape)
-            restored.append(np.clip(picture, 0, 1).astype(np.float32))
-        return restored
-
-
-@dataclass(frozen=True)
-class Crops:
-    """Crops of one photograph, of several sizes, as a source."""
-
-    count: int = 5
-    labels: None = None
-
-    @property
-    def ids(self) -> list[str]:
-        return [f"set/{index:03d}.JPEG" for index in range(self.count)]
-
-    def __len__(self) -> int:
-        return self.count
-
-    def read(self, index: int) -> Picture:
-        size = 33 + index % 7
-        crop = data.astronaut()[5 * index : 5 * index + size, 100 : 100 + size + 4]
-        return (crop / 255).astype(np.float32)
-
-    def fingerprint(self) -> str:
-        return f"crops-{self.count}"
+from tests.eval_standins import Brighten, CheapInception, Crops
 
 
 def test_rows_files_and_order(tmp_path: Path) -> None:
@@ -134,19 +58,134 @@ def test_the_values_are_those_of_the_saved_pictures(tmp_path: Path) -> None:
         assert max(target.shape[:2]) % 2 == 0
 
 
-def run_killed_then_whole(out: Path, stop_after: int) -> Report:
-    with pytest.raises(KeyboardInterrupt):
-        evaluate(Brighten(stop_after=stop_after), Crops(40), out, answers=("mean", "sample"))
-    assert not (out / "report.json").exists()
-    return evaluate(Brighten(), Crops(40), out, answers=("mean", "sample"))
+@pytest.fixture
+def cheap_inception(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The path of a weights file, whatever it holds: the network is a stand-in."""
+    monkeypatch.setattr("palette.eval.inception.Inception", CheapInception)
+    path = tmp_path / "weights.pth"
+    path.write_text("unused")
+    return path
 
 
-def test_killed_and_run_again_gives_the_same_bytes(tmp_path: Path) -> None:
-    whole = evaluate(Brighten(), Crops(40), tmp_path / "whole", answers=("mean", "sample"))
-    for stop_after in (0, 1, 3):
-        again = run_killed_then_whole(tmp_path / f"killed-{stop_after}", stop_after)
-        assert again.json.read_bytes() == whole.json.read_bytes()
-        assert again.csv.read_bytes() == whole.csv.read_bytes()
+def whole_request(weights: Path) -> Request:
+    metrics = ("psnr", "ssim", "consistency", "fid", "kid", "is", "diversity")
+    return Request(
+        metrics, answers=("mean", "sample"), samples=2, weights={"inception": weights}, device="cpu"
+    )
+
+
+class Killed(BaseException):
+    """Ends a run at once, as a kill does."""
+
+
+def run_until_write(number: int, out: Path, request: Request) -> Report | None:
+    """Run, but die at the n-th write of a file; None then."""
+    written = 0
+    write = workspace.write_bytes
+
+    def dying(path: Path, content: bytes) -> None:
+        nonlocal written
+        written += 1
+        if written == number:
+            raise Killed
+        write(path, content)
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in ("workspace", "measure", "report", "frechet"):
+            patch.setattr(f"palette.eval.{module}.write_bytes", dying)
+        try:
+            return run(Brighten(), Crops(20), out, request)
+        except Killed:
+            return None
+
+
+def test_killed_at_any_stage_and_run_again_gives_the_same_bytes(
+    tmp_path: Path, cheap_inception: Path
+) -> None:
+    request = whole_request(cheap_inception)
+    whole = run(Brighten(), Crops(20), tmp_path / "whole", request)
+    number, killed = 1, True
+    while killed:
+        out = tmp_path / f"killed-{number}"
+        killed = run_until_write(number, out, request) is None
+        again = run(Brighten(), Crops(20), out, request)
+        assert again.json.read_bytes() == whole.json.read_bytes(), number
+        assert again.csv.read_bytes() == whole.csv.read_bytes(), number
+        number = number * 2 if number < 100 else number + 20
+    assert number > 150  # the writes of 20 pictures, in every stage
+
+
+def test_a_real_kill_leaves_no_half_file(tmp_path: Path) -> None:
+    whole = evaluate(Brighten(), Crops(20), tmp_path / "whole")
+    child = os.fork()
+    if child == 0:
+        replace, count = os.replace, 0
+
+        def dying(source: Path, target: Path) -> None:
+            nonlocal count
+            count += 1
+            if count == 30:  # the bytes are on the disk, the name is not
+                os.kill(os.getpid(), signal.SIGKILL)
+            replace(source, target)
+
+        setattr(os, "replace", dying)  # noqa: B010
+        evaluate(Brighten(), Crops(20), tmp_path / "killed")
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert not (tmp_path / "killed" / "report.json").exists()
+    again = evaluate(Brighten(), Crops(20), tmp_path / "killed")
+    assert again.json.read_bytes() == whole.json.read_bytes()
+
+
+def test_merged_shards_are_the_whole_run(tmp_path: Path, cheap_inception: Path) -> None:
+    request = whole_request(cheap_inception)
+    whole = run(Brighten(), Crops(40), tmp_path / "whole", request)
+    for index in range(3):
+        shard = Shard(index, 3)
+        run_shard(Brighten(), Crops(40), tmp_path / f"shard-{index}", request, shard)
+    folders = [tmp_path / f"shard-{index}" for index in (2, 0, 1)]
+    with pytest.raises(IntegrityError, match="blocks 1 of 3"):
+        merge(folders[:2], tmp_path / "partial")
+    merged = merge(folders, tmp_path / "merged")
+    assert merged.json.read_bytes() == whole.json.read_bytes()
+    assert merged.csv.read_bytes() == whole.csv.read_bytes()
+    evaluate(Brighten(), Crops(40), tmp_path / "other", seed=1)
+    with pytest.raises(IntegrityError, match=r"differs .* in .*seed"):
+        merge([folders[0], tmp_path / "other"], tmp_path / "mixed")
+
+
+def test_shards_are_written_as_a_fraction() -> None:
+    assert parse_shard("2/3") == Shard(2, 3)
+    for text in ("3/3", "1", "a/b", "-1/2", "1/0"):
+        with pytest.raises(ValueError, match="i/n"):
+            parse_shard(text)
+
+
+def test_few_pictures_carry_their_warning(tmp_path: Path, cheap_inception: Path) -> None:
+    request = whole_request(cheap_inception)
+    report = run(Brighten(), Crops(20), tmp_path / "out", request)
+    assert any("FID of 20 pictures" in warning for warning in report.data["warnings"])
+    assert "FID of 20 pictures" in report.html.read_text()
+    assert "warning: FID of 20 pictures" in report.as_text()
+    assert report.value("original", "fid") == pytest.approx(0, abs=1e-3)
+    assert report.value("original", "kid") is None
+    cells = {row: report.data["table"][row]["fid"] for row in ("mean", "baseline")}
+    for cell in cells.values():
+        assert cell["low"] < cell["value"] < cell["high"]
+    diversity = report.data["table"]["sample"]["diversity"]["value"]
+    assert diversity == pytest.approx(0.03 * 255, rel=0.2)
+
+
+def test_given_statistics_are_the_reference(tmp_path: Path, cheap_inception: Path) -> None:
+    first = run(Brighten(), Crops(20), tmp_path / "first", whole_request(cheap_inception))
+    saved = tmp_path / "first" / "reference.npz"
+    weights = {"inception": cheap_inception}
+    request = Request(("fid", "kid"), weights=weights, reference=saved, device="cpu")
+    second = run(Brighten(), Crops(20), tmp_path / "second", request)
+    assert second.value("mean", "fid") == pytest.approx(first.value("mean", "fid"), rel=1e-6)
+    assert second.data["manifest"]["reference"]["count"] == 20
+    assert second.value("mean", "kid") is None
+    assert "statistics" in second.data["table"]["mean"]["kid"]["reason"]
 
 
 def test_a_finished_evaluation_does_no_work_again(tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ def test_equals_the_matrix_square_root_for_any_rank(n: int, m: int) -> None:
     assert frechet_distance(*statistics(x), *statistics(y)) == pytest.approx(exact, rel=1e-6)
     assert gaussian_of(x).distance_to_features(y) == pytest.approx(exact, rel=1e-6)
     assert gaussian_of(y).distance_to_features(x) == pytest.approx(exact, rel=1e-6)
+    assert gaussian_of(y).distance(gaussian_of(x)) == pytest.approx(exact, rel=1e-6)
 
 
 def test_equals_pytorch_fid_with_any_scipy(monkeypatch: pytest.MonkeyPatch) -> None:

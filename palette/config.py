@@ -98,6 +98,8 @@ class DataConfig:
     size: int = 64
     """Side of the square training crops, in pixels."""
     flips: bool = True
+    degrade_on: Literal["worker", "device"] = "worker"
+    """worker: NumPy, in the processes of the loader. device: batches of tensors, on the GPU."""
 
     def __post_init__(self) -> None:
         _at_least(self, "data", 8, "size")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from palette.checkpoint import Tensors, load_checkpoint, save_checkpoint
 from palette.config import RunConfig, to_dict
@@ -16,7 +17,7 @@ from palette.data.crops import Crops
 from palette.data.loader import epoch_order
 from palette.diffusion import Denoiser, Target
 from palette.seeding import entropy, rng
-from palette.types import Picture, Spec, Task
+from palette.types import BatchTask, Params, Picture, Spec, Task
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,12 @@ class Samples:
     task: Task
     config: RunConfig
 
+    def __post_init__(self) -> None:
+        if self.config.data.degrade_on == "device" and not isinstance(self.task, BatchTask):
+            raise ValueError(
+                f"data.degrade_on is 'device', which {self.config.task} cannot: choose 'worker'"
+            )
+
     def clean(self, position: int) -> Picture:
         """The clean crop, (size, size, 3) in [0, 1]."""
         seed, data = self.config.seed, self.config.data
@@ -37,22 +44,39 @@ class Samples:
         crops = Crops(data.size, data.flips)
         return unpacked(crops.crop(self.source.packed(index), rng(seed, "crop", position)))
 
+    def params(self, position: int) -> Params:
+        """How the sample is degraded; it depends on the crop's size, not on its pixels."""
+        size, seed = self.config.data.size, self.config.seed
+        return self.task.draw(Spec(size, size), rng(seed, "degrade", position))
+
     def __call__(self, position: int) -> dict[str, np.ndarray]:
-        seed, clean = self.config.seed, self.clean(position)
-        params = self.task.draw(Spec(*clean.shape[:2]), rng(seed, "degrade", position))
-        observation = self.task.degrade(clean, params)
-        condition = self.task.condition(observation, rng(seed, "condition", position))
-        sample = {"x": condition.x.transpose(2, 0, 1), "y": (2 * clean - 1).transpose(2, 0, 1)}
-        if condition.region is not None:
-            sample["region"] = condition.region[None]
+        clean = self.clean(position)
+        sample = {"y": (2 * clean - 1).transpose(2, 0, 1)}
+        if self.config.data.degrade_on == "worker":
+            observation = self.task.degrade(clean, self.params(position))
+            draws = rng(self.config.seed, "condition", position)
+            condition = self.task.condition(observation, draws)
+            sample["x"] = condition.x.transpose(2, 0, 1)
+            if condition.region is not None:
+                sample["region"] = condition.region[None]
         return {key: np.ascontiguousarray(value) for key, value in sample.items()}
+
+    def on_device(self, batch: dict[str, Tensor], first: int) -> dict[str, Tensor]:
+        """What is left to do where a batch, from position ``first``, is to be used."""
+        if "x" in batch:
+            return batch
+        assert isinstance(self.task, BatchTask)
+        params = [self.params(first + slot) for slot in range(len(batch["y"]))]
+        return {**batch, "x": self.task.condition_batch((batch["y"] + 1) / 2, params)}
 
 
 def measure_residual_scale(samples: Samples, count: int = 64) -> float:
     """Root mean square of y − x over the first samples: what makes the residual unit variance."""
+    config = replace(samples.config, data=replace(samples.config.data, degrade_on="worker"))
+    alone = replace(samples, config=config)
     squares = []
     for position in range(count):
-        sample = samples(position)
+        sample = alone(position)
         squares.append(float(np.mean((sample["y"] - sample["x"]) ** 2)))
     return max(math.sqrt(sum(squares) / count), 1e-3)
 

@@ -111,7 +111,7 @@ def _loop(
     )
     with bar, (run / "metrics.jsonl").open("a", encoding="utf-8") as metrics:
         while state.step < config.steps:
-            loss, norm = _step(config, state, feed, device, dtype)
+            loss, norm = _step(config, samples, state, feed, device, dtype)
             if math.isfinite(loss) and math.isfinite(norm):
                 bad = 0
             else:
@@ -157,6 +157,7 @@ def _loop(
 
 def _step(
     config: RunConfig,
+    samples: Samples,
     state: State,
     feed: Iterator[dict[str, Tensor]],
     device: torch.device,
@@ -168,8 +169,10 @@ def _step(
     draws = torch.Generator(device).manual_seed(entropy(config.seed, "noise", state.step) % 2**63)
     total = torch.zeros((), device=device)
     state.optimizer.zero_grad(set_to_none=True)
-    for _ in range(settings.accumulate):
+    for micro in range(settings.accumulate):
         batch = {key: value.to(device, non_blocking=True) for key, value in next(feed).items()}
+        first = (state.step * settings.accumulate + micro) * settings.batch
+        batch = samples.on_device(batch, first)
         x, y = batch["x"], state.target.encode(batch["y"], batch["x"])  # (B, 3, H, W)
         gamma = schedule.draw(torch.rand((len(x), 2), generator=draws, device=device))
         noise = torch.randn(y.shape, generator=draws, device=device)

@@ -6,6 +6,7 @@ Inside of it, pictures are tensors ``(B, 3, H, W)``, float32 in [−1, 1].
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -104,4 +105,13 @@ class Task(Protocol):
 
     def finish(self, restored: Picture, observation: Observation) -> Picture:
         """Put back what the observation knows for certain (the pixels outside of the hole)."""
+        ...
+
+
+@runtime_checkable
+class BatchTask(Task, Protocol):
+    """A task that can also degrade a batch on the device."""
+
+    def condition_batch(self, clean: Any, params: Sequence[Params]) -> Any:
+        """Clean (B, 3, H, W) tensor in [0, 1] to the condition x (B, 3, H, W) in [−1, 1]."""
         ...

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from palette.degradations import build
+from palette.degradations.masks import Hole
+from palette.degradations.pins import parse_pins, pin
 from palette.types import Condition, Degradation, Observation, Params, Picture, Spec
 
+if TYPE_CHECKING:
+    from torch import Tensor
 
-class WholePictureTask(ABC):
-    """Every pixel is to be made, and the simplest restoration is what the network is shown."""
 
-    residual: ClassVar[bool] = True
-    masked: ClassVar[bool] = False
-    multiple: int = 1
+@dataclass(frozen=True)
+class DegradedTask(ABC):
+    """The options that say what damaged a picture, the same for every task."""
+
+    degradation: str = ""
+    """A degradation by name, or a mixture such as "bsr:0.7,sr_bicubic:0.3"."""
+    severity: float | None = None
+    """0 mild to 1 harsh, inside of the published ranges; without it all of them."""
+    set: tuple[str, ...] = ()
+    """Parameters held fixed, e.g. jpeg.quality=40."""
 
     @property
     @abstractmethod
@@ -24,7 +35,24 @@ class WholePictureTask(ABC):
         """What turns a clean picture into the observed one."""
 
     def draw(self, spec: Spec, rng: np.random.Generator) -> Params:
-        return self.operator.draw(spec, rng)
+        params = self.operator.draw(replace(spec, severity=self.severity), rng)
+        return pin(params, parse_pins(self.set), self.degradation) if self.set else params
+
+
+@dataclass(frozen=True)
+class WholePictureTask(DegradedTask):
+    """Every pixel is to be made, and the simplest restoration is what the network is shown."""
+
+    residual: ClassVar[bool] = True
+    masked: ClassVar[bool] = False
+
+    @property
+    def multiple(self) -> int:
+        return 1
+
+    @property
+    def operator(self) -> Degradation:
+        return build(self.degradation, scale=1)
 
     def degrade(self, clean: Picture, params: Params) -> Observation:
         return Observation(self.operator.apply(clean, params))
@@ -38,8 +66,20 @@ class WholePictureTask(ABC):
     def finish(self, restored: Picture, observation: Observation) -> Picture:
         return restored
 
+    def condition_batch(self, clean: Tensor, params: Sequence[Params]) -> Tensor:
+        """``degrade`` and ``condition`` at once, on the device: clean (B, 3, H, W) in [0, 1] and
+        the params of each to x (B, 3, H, W) in [−1, 1]."""
+        from palette.degradations.torch_backend import apply_batch
 
-class HoleTask(ABC):
+        return 2 * self.baseline_batch(apply_batch(self.operator, clean, params)) - 1
+
+    def baseline_batch(self, observed: Tensor) -> Tensor:
+        """``baseline`` of (B, 3, h, w) tensors."""
+        return observed
+
+
+@dataclass(frozen=True)
+class HoleTask(DegradedTask):
     """Pixels under a mask are to be made. The hole of the condition is filled with N(0, 1) noise
     and the loss counts the hole only; there is no mask channel (Palette, appendix)."""
 
@@ -47,20 +87,15 @@ class HoleTask(ABC):
     masked: ClassVar[bool] = True
     multiple: ClassVar[int] = 1
 
-    degradation: str
-
     @property
-    def operator(self) -> Any:
+    def operator(self) -> Hole:
         operator = build(self.degradation)
-        if not hasattr(operator, "mask"):
+        if not isinstance(operator, Hole):
             raise ValueError(
                 f"degradation {self.degradation!r} makes no hole: choose one of masks, "
                 f"e.g. palette_inpainting or palette_uncropping"
             )
         return operator
-
-    def draw(self, spec: Spec, rng: np.random.Generator) -> Params:
-        return self.operator.draw(spec, rng)
 
     def degrade(self, clean: Picture, params: Params) -> Observation:
         operator = self.operator

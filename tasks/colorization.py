@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from palette.degradations import build
-from palette.degradations.grayscale import Grayscale
+import torch
+from torch import Tensor
+
+from palette.degradations.grayscale import WEIGHTS, Grayscale
 from palette.tasks.base import WholePictureTask
-from palette.types import Degradation, Observation, Picture
+from palette.types import Observation, Picture
 
 
 @dataclass(frozen=True)
@@ -15,11 +17,10 @@ class Colorization(WholePictureTask):
     """The condition is the luma, repeated to three channels."""
 
     degradation: str = "grayscale"
-    """What took the colours away; what is left of them is removed in any case."""
-
-    @property
-    def operator(self) -> Degradation:
-        return build(self.degradation, scale=1)
 
     def baseline(self, observation: Observation) -> Picture:
         return Grayscale().apply(observation.picture, {"formula": "rec601"})
+
+    def baseline_batch(self, observed: Tensor) -> Tensor:
+        weights = observed.new_tensor(WEIGHTS["rec601"])
+        return torch.einsum("bchw,c->bhw", observed, weights)[:, None].expand_as(observed)

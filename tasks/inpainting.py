@@ -12,4 +12,3 @@ class Inpainting(HoleTask):
     """Trained on 60 % free-form strokes and 40 % rectangles."""
 
     degradation: str = "palette_inpainting"
-    """What made the hole: any degradation with a mask."""

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from palette.degradations import build
 from palette.tasks.base import WholePictureTask
-from palette.types import Degradation
 
 
 @dataclass(frozen=True)
@@ -14,8 +12,3 @@ class JpegRestoration(WholePictureTask):
     """The condition is the decoded file. Trained on quality 5–30, p(Q) ∝ exp(−Q/10)."""
 
     degradation: str = "palette_jpeg"
-    """What damaged the picture; any degradation that keeps its size."""
-
-    @property
-    def operator(self) -> Degradation:
-        return build(self.degradation, scale=1)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from torch import Tensor
+from torch.nn import functional
+
 from palette.degradations import build
 from palette.degradations.resize import resize
 from palette.tasks.base import WholePictureTask
@@ -14,17 +17,16 @@ from palette.types import Degradation, Observation, Picture
 class SuperResolution(WholePictureTask):
     """The condition is the small picture, enlarged bicubically to the size of the target."""
 
+    degradation: str = "sr_bicubic"
     scale: int = 4
     """How many times larger, 2 to 8."""
-    degradation: str = "sr_bicubic"
-    """What made the small picture, e.g. sr_bicubic or bsr."""
 
     def __post_init__(self) -> None:
         if not 2 <= self.scale <= 8:
             raise ValueError(f"scale is {self.scale}: choose an integer from 2 to 8")
 
     @property
-    def multiple(self) -> int:  # type: ignore[override]
+    def multiple(self) -> int:
         return self.scale
 
     @property
@@ -34,3 +36,7 @@ class SuperResolution(WholePictureTask):
     def baseline(self, observation: Observation) -> Picture:
         height, width = observation.picture.shape[:2]
         return resize(observation.picture, height * self.scale, width * self.scale, "cubic_aa")
+
+    def baseline_batch(self, observed: Tensor) -> Tensor:
+        size = [side * self.scale for side in observed.shape[-2:]]
+        return functional.interpolate(observed, size, mode="bicubic", antialias=True).clamp(0, 1)

@@ -12,4 +12,3 @@ class Uncropping(HoleTask):
     """Trained with half of the area missing, at one side or all around."""
 
     degradation: str = "palette_uncropping"
-    """What made the border: any degradation with a mask."""

@@ -26,6 +26,7 @@ from palette.data.sources import open_source
 from palette.files import InUse, lock
 from palette.state import Samples, measure_residual_scale
 from palette.tasks import TASKS
+from palette.types import Spec
 
 
 def run(out: Path, photos: Path, steps: int, task: str = "inpainting", **train: Any) -> Path:
@@ -137,10 +138,10 @@ def test_a_stop_signal_saves_and_resumes_to_the_same_bits(
     whole = run(tmp_path / "whole", photos, 5)
     step = training._step
 
-    def step_and_signal(config: Any, state: Any, *rest: Any) -> tuple[float, float]:
+    def step_and_signal(config: Any, samples: Any, state: Any, *rest: Any) -> tuple[float, float]:
         if state.step == 2:
             os.kill(os.getpid(), signal.SIGTERM)
-        return step(config, state, *rest)
+        return step(config, samples, state, *rest)
 
     monkeypatch.setattr(training, "_step", step_and_signal)
     with pytest.raises(training.Preempted, match="palette resume"):
@@ -185,3 +186,47 @@ def test_other_data_on_resume_is_refused(tmp_path: Path, photos: Path) -> None:
     next((tmp_path / "photos").rglob("*.png")).unlink()
     with pytest.raises(ValueError, match="other pictures"):
         palette.resume(tmp_path / "run", steps=2)
+
+
+@pytest.mark.parametrize("task", ["super-resolution", "jpeg-restoration", "colorization"])
+def test_degrading_on_the_device_agrees_with_the_workers(task: str, photos: Path) -> None:
+    config, made = resolve(task, TINY, {"data": {"path": str(photos)}})
+    on_device, _ = resolve(task, TINY, {"data": {"path": str(photos), "degrade_on": "device"}})
+    source = CachedSource(open_source(photos), 2**20)
+    (expected,) = batches(Samples(source, made, config), 4, 1, 2)
+    samples = Samples(source, made, on_device)
+    (batch,) = batches(samples, 4, 1, 2)
+    assert set(batch) == {"y"}
+    found = samples.on_device(batch, first=4)
+    assert torch.equal(found["y"], expected["y"])
+    assert (found["x"] - expected["x"]).square().mean() < 1e-4  # JPEG: within 45 dB of the codec
+
+
+def test_holes_are_cut_by_workers(photos: Path, tmp_path: Path) -> None:
+    config = merge(TINY, {"data": {"degrade_on": "device"}})
+    with pytest.raises(ValueError, match="choose 'worker'"):
+        palette.train("inpainting", data=photos, out=tmp_path / "run", steps=1, config=config)
+
+
+@pytest.mark.parametrize(
+    ("task", "options"),
+    [
+        ("super-resolution", {"degradation": "bsr", "scale": 2}),
+        ("super-resolution", {"degradation": "bsr:0.5,sr_bicubic:0.5", "scale": 4}),
+        ("jpeg-restoration", {"degradation": "real_esrgan", "severity": 0.2}),
+        ("jpeg-restoration", {"set": ["palette_jpeg.quality=7"]}),
+        ("inpainting", {"degradation": "lama_medium"}),
+        ("inpainting", {"degradation": "lama_thin:1,palette_inpainting:2"}),
+    ],
+)
+def test_tasks_take_any_pipeline(
+    task: str, options: dict[str, Any], photos: Path, tmp_path: Path
+) -> None:
+    palette.train(task, data=photos, out=tmp_path / "run", steps=1, options=options, config=TINY)
+    saved = read_toml(tmp_path / "run" / "config.toml")["options"]
+    assert saved.items() >= options.items()
+
+
+def test_pinned_parameters_are_drawn(photos: Path) -> None:
+    made = TASKS["jpeg-restoration"](set=("palette_jpeg.quality=7",))
+    assert made.draw(Spec(32, 32), np.random.default_rng(0))["quality"] == 7

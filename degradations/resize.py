@@ -41,7 +41,7 @@ def resize(picture: Picture, height: int, width: int, method: str) -> Picture:
     if method == "nearest":
         rows = nearest_indices(picture.shape[0], height)
         result = picture[rows][:, nearest_indices(picture.shape[1], width)]
-    elif method in ANTIALIASED or (method == "area" and _only_one_shrinks(picture, height, width)):
+    elif method in ANTIALIASED or (method == "area" and _enlarges(picture, height, width)):
         rows = matrix(method, picture.shape[0], height)
         result = multiply(picture, rows, matrix(method, picture.shape[1], width))
     elif method in OPENCV:
@@ -51,9 +51,10 @@ def resize(picture: Picture, height: int, width: int, method: str) -> Picture:
     return np.ascontiguousarray(clipped(np.asarray(result)))
 
 
-def _only_one_shrinks(picture: Picture, height: int, width: int) -> bool:
-    """OpenCV's area method then averages along neither side."""
-    return (height < picture.shape[0]) != (width < picture.shape[1])
+def _enlarges(picture: Picture, height: int, width: int) -> bool:
+    """OpenCV's area method is then a pixel off where edges of new and old pixels meet, and does
+    not average along the other side."""
+    return height > picture.shape[0] or width > picture.shape[1]
 
 
 def _draw_method(methods: tuple[str, ...], rng: np.random.Generator) -> str:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 
 from palette.degradations import DEGRADATIONS, build
 from palette.degradations.compose import parts, size_after
-from palette.degradations.jpeg import Jpeg, WebP
+from palette.degradations.jpeg import Jpeg
 from palette.degradations.noise import PoissonNoise
 from palette.degradations.records import draw, key
 from palette.degradations.torch_backend import apply_each
@@ -37,7 +37,7 @@ CASES: dict[str, Degradation] = {
 
 NAMES = pytest.mark.parametrize("name", CASES)
 
-EXAMPLES = settings(max_examples=8, deadline=None, derandomize=True, database=None)
+EXAMPLES = settings(max_examples=12, deadline=None, derandomize=True, database=None)
 
 
 @st.composite
@@ -165,16 +165,20 @@ def test_a_batch_is_its_single_pictures(name: str) -> None:
         assert (result - alone).abs().max() < 1e-6
 
 
-def codecs(degradation: Degradation) -> bool:
-    """Whether the two backends may round to other codes, or draw other photons."""
-    return any(isinstance(part, Jpeg | WebP | PoissonNoise) for part in parts(degradation))
+def contains(degradation: Degradation, *operators: type) -> bool:
+    return any(isinstance(part, operators) for part in parts(degradation))
 
 
 @NAMES
 def test_the_two_backends_agree(name: str) -> None:
-    """Without a codec within 2.5e-4, a sixteenth of a grey level. Codecs: see the JPEG tests."""
+    """Within 2.5e-4, a sixteenth of a grey level.
+
+    Codecs alone agree in every bit, but what differs by less than a level before them may be
+    coded otherwise; photons are counted by rejection, and one count more shifts all the others.
+    """
     degradation = CASES[name]
-    if codecs(degradation):
+    composed = len(list(parts(degradation))) > 1
+    if contains(degradation, PoissonNoise):
         return
     y, x = np.mgrid[:57, :75].astype(np.float32)
     waves = np.sin(np.stack([y * x / 300, y / 5, x / 7], axis=-1))
@@ -184,6 +188,9 @@ def test_the_two_backends_agree(name: str) -> None:
     for one, result in zip(params, apply_each(degradation, [tensor] * 4, params), strict=True):
         expected = degradation.apply(picture, one)
         difference = np.abs(result.permute(1, 2, 0).numpy() - expected)
+        if composed and contains(degradation, Jpeg):
+            assert np.sqrt(np.mean(difference**2)) < 0.02
+            continue
         # Where both round to 8 bits, a tie may fall to either side.
         ties = (np.abs(difference - 1 / 255) < 1e-6) & (name in ("sr_bicubic", "quantise"))
         assert ties.mean() < 1e-3

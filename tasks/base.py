@@ -11,7 +11,7 @@ import numpy as np
 
 from palette.degradations import build
 from palette.degradations.masks import Hole
-from palette.degradations.pins import parse_pins, pin
+from palette.degradations.pins import check_pins, parse_pins, pin
 from palette.types import Condition, Degradation, Observation, Params, Picture, Spec
 
 if TYPE_CHECKING:
@@ -28,6 +28,11 @@ class DegradedTask(ABC):
     """0 mild to 1 harsh, inside of the published ranges; without it all of them."""
     set: tuple[str, ...] = ()
     """Parameters held fixed, e.g. jpeg.quality=40."""
+
+    def __post_init__(self) -> None:
+        check_pins(self.operator, parse_pins(self.set), self.degradation)
+        if self.severity is not None and not 0 <= self.severity <= 1:
+            raise ValueError(f"severity is {self.severity}: 0 is mild, 1 is harsh")
 
     @property
     @abstractmethod

@@ -24,6 +24,7 @@ class SuperResolution(WholePictureTask):
     def __post_init__(self) -> None:
         if not 2 <= self.scale <= 8:
             raise ValueError(f"scale is {self.scale}: choose an integer from 2 to 8")
+        super().__post_init__()
 
     @property
     def multiple(self) -> int:

@@ -133,4 +133,14 @@ def test_the_condition_of_colorization_is_grey(picture: np.ndarray) -> None:
 
 def test_a_hole_task_needs_a_degradation_with_a_mask() -> None:
     with pytest.raises(ValueError, match="makes no hole"):
-        TASKS["inpainting"](degradation="jpeg").draw(Spec(8, 8), rng(0))
+        TASKS["inpainting"](degradation="jpeg")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_bad_options_are_refused_at_once(name: str) -> None:
+    with pytest.raises(ValueError, match="did you mean"):
+        TASKS[name](degradation=TASKS[name]().degradation[:-1])
+    with pytest.raises(ValueError, match="severity is 2"):
+        TASKS[name](severity=2.0)
+    with pytest.raises(ValueError, match="nothing to pin"):
+        TASKS[name](set=("nothing.of=1",))

@@ -30,7 +30,7 @@ Options = TypeVar("Options")
 class Train(Generic[Options]):
     """Train a model. Without --data it learns from the photographs that scikit-image ships."""
 
-    options: Annotated[Options, tyro.conf.OmitArgPrefixes]
+    task: Annotated[Options, tyro.conf.OmitArgPrefixes]
     out: Path
     """A new folder for the run."""
     config: Path | None = None
@@ -68,7 +68,7 @@ def read_arguments(args: Sequence[str]) -> tuple[str, Any]:
     layer = {} if known.config is None else read_toml(known.config)
     config, task = resolve(name, layer, architecture=known.preset)
     default = Train(
-        options=task,
+        task=task,
         out=tyro.MISSING,
         config=known.config,
         preset=known.preset,
@@ -91,7 +91,7 @@ def run(arguments: tuple[str, Train[Any]]) -> int:
         RunConfig,
         {
             "task": name,
-            "options": to_dict(given.options),
+            "options": to_dict(given.task),
             "steps": given.steps,
             "seed": given.seed,
             "model": to_dict(given.model),
@@ -101,6 +101,6 @@ def run(arguments: tuple[str, Train[Any]]) -> int:
         },
     )
     source = open_source(config.data.path)
-    training.train(config, given.options, source, given.out)
+    training.train(config, given.task, source, given.out)
     print(f"the model is in {given.out}: palette restore {given.out} IN OUT")
     return OK

@@ -1,0 +1,40 @@
+"""The device backend: what it refuses and leaves alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from palette.degradations import DEGRADATIONS, build
+from palette.degradations.resize import Rescale
+from palette.degradations.torch_backend import apply_batch, apply_each
+from palette.seeding import rng
+from palette.types import Spec
+
+
+def test_a_batch_needs_one_size_and_params_for_each() -> None:
+    import torch
+
+    pictures = torch.rand(2, 3, 20, 20)
+    rescale = Rescale((1.0, 0.25))
+    params = [rescale.draw(Spec(20, 20), rng(i)) for i in range(2)]
+    with pytest.raises(ValueError, match="use apply_each"):
+        apply_batch(rescale, pictures, params)
+    assert len(apply_each(rescale, list(pictures), params)) == 2
+    with pytest.raises(ValueError, match="2 pictures and 1 params"):
+        apply_batch(rescale, pictures, params[:1])
+    with pytest.raises(ValueError, match=r"a float tensor \(3, H, W\)"):
+        apply_each(rescale, [torch.zeros(20, 20, 3)], params[:1])
+    with pytest.raises(ValueError, match=r"not torch.uint8"):
+        apply_each(rescale, [torch.zeros(3, 20, 20, dtype=torch.uint8)], params[:1])
+
+
+def test_the_device_backend_leaves_its_input() -> None:
+    import torch
+
+    for name in DEGRADATIONS:
+        degradation = build(name)
+        pictures = torch.rand(2, 3, 24, 20, generator=torch.Generator().manual_seed(0))
+        before = pictures.clone()
+        params = [degradation.draw(Spec(24, 20), rng(i)) for i in range(2)]
+        apply_each(degradation, list(pictures), params)
+        assert torch.equal(pictures, before), name

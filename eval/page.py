@@ -58,9 +58,11 @@ def findings(data: dict[str, Any]) -> list[dict[str, str]]:
     if "psnr" not in data["metrics"]:
         return []
     found: list[dict[str, str]] = []
-    for row in data["rows"]:
-        same = found and table["input"]["psnr"] == table["baseline"]["psnr"]
-        if row["key"] in ("input", "baseline") and judged != "sample" and not same:
+    others = [row for row in data["rows"] if row["key"] in ("input", "baseline")]
+    if len(others) == 2 and table["input"]["psnr"] == table["baseline"]["psnr"]:
+        others.pop()  # the input, as it is, is the baseline
+    if judged != "sample":
+        for row in others:
             found += _gain(data, judged, row["key"], row["title"])
     of_mean, of_sample = (table.get(key, {}).get("psnr") for key in ("mean", "sample"))
     if of_mean and of_sample and None not in (of_mean["value"], of_sample["value"]):

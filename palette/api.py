@@ -23,21 +23,17 @@ def make_task(name: str, options: Mapping[str, Any]) -> Task:
     return from_dict(tasks[name], options)
 
 
-def defaults(task: str, architecture: str | None = None) -> dict[str, Any]:
-    """The configuration of a task before any file or flag: its preset, over a model preset."""
-    make_task(task, {})
-    layer = PRESETS_OF_TASKS.get(task, {})
-    name = architecture or layer.get("model", {}).get("preset", "tiny")
-    model = {"model": to_dict(preset(name))}
-    rest = {key: value for key, value in layer.items() if key != "model"}
-    return merge({"task": task}, rest, model)
-
-
 def resolve(
     task: str, *layers: Mapping[str, Any], architecture: str | None = None
 ) -> tuple[RunConfig, Task]:
-    """The whole configuration of a run: defaults under ``layers``, the later over the earlier."""
-    values = merge(defaults(task, architecture), *layers)
+    """The whole configuration of a run: the task's defaults under ``layers``, the later over the
+    earlier. ``architecture`` names a model preset; so may ``preset`` in a layer's [model].
+    """
+    layers = (PRESETS_OF_TASKS.get(task, {}), *layers)
+    named = [layer.get("model", {}).get("preset") for layer in layers]
+    chosen = preset(([name for name in (*named, architecture) if name] or ["tiny"])[-1])
+    values = merge({"model": to_dict(chosen)}, *layers, {"task": task})
+    values["model"].pop("preset", None)
     made = make_task(task, values.get("options", {}))
     return from_dict(RunConfig, merge(values, {"options": to_dict(made)})), made
 

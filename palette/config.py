@@ -142,15 +142,10 @@ def to_dict(config: Any) -> dict[str, Any]:
 
 
 def from_dict(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
-    """Build the dataclass ``cls`` from plain values; unknown keys and bad values are ValueErrors.
-
-    A [model] table may start from a preset: ``preset = "small"``.
-    """
+    """Build the dataclass ``cls`` from plain values; unknown keys and bad values are ValueErrors."""
     from pydantic import TypeAdapter, ValidationError
 
     values = dict(values)
-    if cls is Architecture and "preset" in values:
-        values = {**dataclasses.asdict(preset(values.pop("preset"))), **values}
     names = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
     hints = get_type_hints(cls)
     for key, value in values.items():

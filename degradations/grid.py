@@ -27,10 +27,19 @@ PAPER, INK = (255, 255, 255), (20, 20, 20)
 
 @dataclass(frozen=True)
 class Cell:
-    """A picture of any size and what to say about it; lines that are too long are cut."""
+    """A small picture and what to say below it."""
 
-    picture: Picture
+    image: Image.Image
     text: str
+
+
+def cell(picture: Picture, text: str) -> Cell:
+    """A cell of a picture of any size; a text that is too long will be cut."""
+    image = Image.fromarray(to_bytes(picture))
+    ratio = CELL / max(image.size)
+    size = (max(1, round(image.width * ratio)), max(1, round(image.height * ratio)))
+    method = Image.Resampling.NEAREST if ratio > 1 else Image.Resampling.BOX
+    return Cell(image.resize(size, method), text)
 
 
 def summary(name: str, params: Params) -> str:
@@ -62,8 +71,8 @@ def _numbers(params: Params) -> list[str]:
 def contact_sheet(rows: Sequence[Sequence[Cell]]) -> Picture:
     """One picture of all cells: a column wide each, repeated pixels where they are enlarged."""
     columns = max(len(row) for row in rows)
-    images = [[_fitted(cell.picture) for cell in row] for row in rows]
-    heights = [max(image.height for image in row) + LINES * LINE_HEIGHT + GAP for row in images]
+    label = LINES * LINE_HEIGHT + GAP
+    heights = [max(cell.image.height for cell in row) + label for row in rows]
     sheet = Image.new("RGB", (columns * (CELL + GAP) + GAP, sum(heights) + GAP), PAPER)
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(FONT_SIZE)
@@ -71,18 +80,11 @@ def contact_sheet(rows: Sequence[Sequence[Cell]]) -> Picture:
         top = GAP + sum(heights[:i])
         for j, cell in enumerate(row):
             left = GAP + j * (CELL + GAP)
-            sheet.paste(images[i][j], (left, top))
-            below = top + heights[i] - LINES * LINE_HEIGHT - GAP
+            sheet.paste(cell.image, (left, top))
+            below = top + heights[i] - label
             for k, line in enumerate(_wrapped(cell.text, font)):
                 draw.text((left, below + k * LINE_HEIGHT), line, fill=INK, font=font)
     return np.asarray(sheet, dtype=np.float32) / np.float32(255)
-
-
-def _fitted(picture: Picture) -> Image.Image:
-    image = Image.fromarray(to_bytes(picture))
-    ratio = CELL / max(image.size)
-    size = (max(1, round(image.width * ratio)), max(1, round(image.height * ratio)))
-    return image.resize(size, Image.Resampling.NEAREST if ratio > 1 else Image.Resampling.BOX)
 
 
 def _wrapped(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> list[str]:

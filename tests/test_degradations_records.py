@@ -12,7 +12,7 @@ import pytest
 
 from palette.degradations import DEGRADATIONS, build
 from palette.degradations.files import carry_alpha, for_bit_depth
-from palette.degradations.grid import CELL, GAP, Cell, contact_sheet, summary
+from palette.degradations.grid import CELL, GAP, cell, contact_sheet, summary
 from palette.degradations.records import Record, digest, draw, parse, read, versions
 from palette.degradations.wrappers import Albumentations, Kornia
 from palette.seeding import rng
@@ -120,7 +120,7 @@ def test_alpha_follows_the_size_and_is_refused_where_pixels_may_move() -> None:
 
 
 def test_a_contact_sheet_has_a_cell_for_each_picture() -> None:
-    cells = [Cell(noise_picture(30, 60), "one"), Cell(noise_picture(7, 7), "two " * 60)]
+    cells = [cell(noise_picture(30, 60), "one"), cell(noise_picture(7, 7), "two " * 60)]
     sheet = contact_sheet([cells, cells[:1]])
     assert sheet.shape[1] == 2 * (CELL + GAP) + GAP
     assert sheet.dtype == np.float32

@@ -49,8 +49,8 @@ class Degrade:
     """Make the pictures of these records again, and check that they are the same."""
 
 
-GRID_ROWS = 12
-"""Pictures on a contact sheet, from the first on."""
+GRID_ROWS, GRID_COLUMNS = 12, 8
+"""Pictures and versions of each on a contact sheet, from the first on."""
 
 
 @dataclass(frozen=True)
@@ -85,9 +85,9 @@ def run(args: Degrade) -> int:
                 tqdm.write(f"palette: {job.source}: {error}", file=sys.stderr)
                 continue
             lines.add(record.line())
-            if args.grid is not None and (job.index in sheet or len(sheet) < GRID_ROWS):
+            if job.index in sheet or len(sheet) < GRID_ROWS:
                 row = sheet.setdefault(job.index, cells[:1])
-                row.append(cells[1])
+                row += cells[1:] if len(row) <= GRID_COLUMNS else []
     if args.grid is not None and sheet:
         write(args.grid, contact_sheet(list(sheet.values())))
     print(f"{len(jobs) - failed} of {len(jobs)} pictures in {args.out}")
@@ -146,7 +146,7 @@ def _degrade(args: Degrade, job: _Job) -> tuple[Record, list[Cell]]:
     from palette.data.images import read
     from palette.degradations import build
     from palette.degradations.files import for_bit_depth
-    from palette.degradations.grid import Cell, summary
+    from palette.degradations.grid import cell, summary
     from palette.degradations.pins import parse_pins
     from palette.degradations.records import Record, digest, draw
 
@@ -179,7 +179,7 @@ def _degrade(args: Degrade, job: _Job) -> tuple[Record, list[Cell]]:
         source_digest=digest(photo.picture),
         digest=digest(result),
     )
-    cells = [Cell(photo.picture, job.relative), Cell(result, summary(args.name, params))]
+    cells = [cell(photo.picture, job.relative), cell(result, summary(args.name, params))]
     return record, cells
 
 

@@ -13,7 +13,7 @@ from palette.types import Params, Picture
 
 CELL, GAP, LINE_HEIGHT, FONT_SIZE = 256, 8, 17, 13
 LINES = 4
-"""Lines of text below a picture."""
+"""Lines of text below a picture, at most."""
 
 UNINTERESTING = {
     *("seed", "height", "width", "size", "bits", "scale", "shape", "beta", "angle"),
@@ -70,20 +70,23 @@ def _numbers(params: Params) -> list[str]:
 
 def contact_sheet(rows: Sequence[Sequence[Cell]]) -> Picture:
     """One picture of all cells: a column wide each, repeated pixels where they are enlarged."""
-    columns = max(len(row) for row in rows)
-    label = LINES * LINE_HEIGHT + GAP
-    heights = [max(cell.image.height for cell in row) + label for row in rows]
-    sheet = Image.new("RGB", (columns * (CELL + GAP) + GAP, sum(heights) + GAP), PAPER)
-    draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(FONT_SIZE)
+    texts = [[_wrapped(cell.text, font) for cell in row] for row in rows]
+    pictures = [max(cell.image.height for cell in row) for row in rows]
+    labels = [LINE_HEIGHT * max(len(text) for text in row) for row in texts]
+    columns = max(len(row) for row in rows)
+    height = sum(pictures) + sum(labels) + len(rows) * GAP + GAP
+    sheet = Image.new("RGB", (columns * (CELL + GAP) + GAP, height), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    top = GAP
     for i, row in enumerate(rows):
-        top = GAP + sum(heights[:i])
         for j, cell in enumerate(row):
             left = GAP + j * (CELL + GAP)
             sheet.paste(cell.image, (left, top))
-            below = top + heights[i] - label
-            for k, line in enumerate(_wrapped(cell.text, font)):
-                draw.text((left, below + k * LINE_HEIGHT), line, fill=INK, font=font)
+            for k, line in enumerate(texts[i][j]):
+                below = top + pictures[i] + k * LINE_HEIGHT
+                draw.text((left, below), line, fill=INK, font=font)
+        top += pictures[i] + labels[i] + GAP
     return np.asarray(sheet, dtype=np.float32) / np.float32(255)
 
 

@@ -142,7 +142,7 @@ def to_dict(config: Any) -> dict[str, Any]:
 
 
 def from_dict(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
-    """Build the dataclass ``cls`` from plain values; unknown keys and bad values are ValueErrors."""
+    """Build the dataclass ``cls`` from plain values; ValueError for unknown keys and bad values."""
     from pydantic import TypeAdapter, ValidationError
 
     values = dict(values)

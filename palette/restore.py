@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby
@@ -17,15 +18,19 @@ from palette.config import nearest
 from palette.folder import Result, restore_folder
 from palette.kinds import Extend, from_photo, observe, to_photo
 from palette.precision import autocast, choose_device, choose_dtype
-from palette.samplers import SAMPLERS, Clip, hold
+from palette.samplers import SAMPLERS, Clip, Denoise, hold
 from palette.schedule import GAMMA_MAX, GRIDS, SCHEDULES
 from palette.seeding import entropy, normal, rng
+from palette.tiling import plan, tiled
 from palette.types import Condition, Observation, Picture, Task
 
 Answer = Literal["mean", "sample"]
 
 BATCH_PIXELS = 512 * 512
-"""Pictures of one size share a batch up to this many pixels."""
+"""Pictures of one size, and tiles of a picture, share a batch up to this many pixels."""
+WHOLE_PIXELS = 1024 * 1024
+"""tile = auto: pictures of up to this many pixels are not tiled."""
+AUTO_TILE, SMALLEST_TILE = 512, 64
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,9 @@ class Sampling:
     grid: str = "logsnr"
     samples: int = 1
     """Samples that are averaged."""
+    tile: int | Literal["auto"] = "auto"
+    """Side of the tiles that the network sees at once, in pixels of the result. auto: pictures of
+    over a megapixel in tiles of 512, halved where memory does not suffice."""
 
     def __post_init__(self) -> None:
         if self.answer not in ("mean", "sample"):
@@ -49,6 +57,8 @@ class Sampling:
             raise ValueError(
                 f"steps is {self.steps} and samples is {self.samples}: both must be at least 1"
             )
+        if self.tile != "auto" and self.tile < 1:
+            raise ValueError(f"tile is {self.tile}: give auto or a side in pixels, e.g. 512")
         if self.sampler not in SAMPLERS:
             raise ValueError(f"sampler is {self.sampler!r}: {nearest(self.sampler, SAMPLERS)}")
         if self.grid not in GRIDS:
@@ -157,11 +167,11 @@ class Restorer:
             for observation, seed in zip(observations, seeds, strict=True)
         ]
         restored: list[Picture] = []
-        for batch in _batches(conditions):
+        for batch in _batches(conditions, sampling.tile):
             first = len(restored)
             batch_seeds = seeds[first : first + len(batch)]
             runs = [
-                self._run(batch, [entropy(seed, "sample", n) for seed in batch_seeds], sampling)
+                self._fitting(batch, [entropy(seed, "sample", n) for seed in batch_seeds], sampling)
                 for n in range(sampling.samples)
             ]
             restored += list(np.mean(runs, axis=0) if len(runs) > 1 else runs[0])
@@ -170,9 +180,32 @@ class Restorer:
             for picture, observation in zip(restored, observations, strict=True)
         ]
 
+    def _fitting(
+        self, conditions: Sequence[Condition], seeds: Sequence[int], sampling: Sampling
+    ) -> np.ndarray:
+        """Run; with tile = auto, halve the tile and run again where memory does not suffice."""
+        height, width = conditions[0].x.shape[:2]
+        if sampling.tile != "auto":
+            return self._run(conditions, seeds, sampling, sampling.tile)
+        tile = AUTO_TILE if height * width > WHOLE_PIXELS else None
+        while True:
+            try:
+                return self._run(conditions, seeds, sampling, tile)
+            except torch.OutOfMemoryError:
+                smaller = AUTO_TILE if tile is None else tile // 2
+                if len(conditions) > 1 or smaller < SMALLEST_TILE:
+                    raise
+                print(f"out of memory: trying tiles of {smaller}", file=sys.stderr)
+                tile = smaller
+                torch.cuda.empty_cache()
+
     @torch.inference_mode()
     def _run(
-        self, conditions: Sequence[Condition], seeds: Sequence[int], sampling: Sampling
+        self,
+        conditions: Sequence[Condition],
+        seeds: Sequence[int],
+        sampling: Sampling,
+        tile: int | None,
     ) -> np.ndarray:
         height, width = conditions[0].x.shape[:2]
         stride = self.model.config.model.stride
@@ -182,9 +215,16 @@ class Restorer:
         steps = 1 if sampling.answer == "mean" else sampling.steps
         gammas = GRIDS[sampling.grid](steps, schedule.gamma_min, min(schedule.gamma_max, GAMMA_MAX))
 
-        def denoise(y_t: Tensor, gamma: Tensor) -> Tensor:
+        def network(x: Tensor, y_t: Tensor, gamma: Tensor) -> Tensor:
             with autocast(self.device, self.dtype):
                 return self.model.denoiser(x, y_t, gamma)
+
+        denoise: Denoise = lambda y_t, gamma: network(x, y_t, gamma)  # noqa: E731
+        if tile is not None:
+            tiles = plan(*x.shape[-2:], tile, tile // 8, stride)
+            if len(tiles) > 1:
+                together = max(1, BATCH_PIXELS // (tiles.height * tiles.width))
+                denoise = tiled(network, x, tiles, together)
 
         def noise(k: int) -> Tensor:
             return normal(seeds, tuple(x.shape[1:]), k).to(self.device)
@@ -206,11 +246,14 @@ class Restorer:
         return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).contiguous().to(self.device)
 
 
-def _batches(conditions: Sequence[Condition]) -> Iterator[list[Condition]]:
-    """Runs of neighbours of one size, cut so that a batch stays small."""
-    for shape, group in groupby(conditions, key=lambda c: c.x.shape):
+def _batches(
+    conditions: Sequence[Condition], tile: int | Literal["auto"]
+) -> Iterator[list[Condition]]:
+    """Runs of neighbours of one size, cut so that a batch stays small; tiled pictures go alone."""
+    for (height, width), group in groupby(conditions, key=lambda c: c.x.shape[:2]):
         same = list(group)
-        most = max(1, BATCH_PIXELS // (shape[0] * shape[1]))
+        alone = tile != "auto" and max(height, width) > tile
+        most = 1 if alone else max(1, BATCH_PIXELS // (height * width))
         yield from (same[i : i + most] for i in range(0, len(same), most))
 
 

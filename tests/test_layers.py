@@ -25,6 +25,7 @@ LAYER_0 = {
     "diffusion",
     "samplers",
     "unet",
+    "tiling",
 }
 LAYER_4 = ["api", "cli", "commands", "__main__"]
 ENGINE_OF_EVAL = ["evaluate", "compare", "merge", "protocols"]

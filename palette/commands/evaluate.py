@@ -46,6 +46,10 @@ class Evaluate:
     """What you declare the pictures to be, e.g. imagenet-ctest10k, for the paper's rows."""
     shard: str = "0/1"
     """i/n: do every n-th block, from the i-th, counted from 0; then `palette merge`."""
+    cas_test: Path | None = None
+    """Real pictures in class folders, for the metric cas: --data is then the training set."""
+    cas_profile: Literal["quick", "paper-cifar", "paper-imagenet"] = "quick"
+    """How the classifiers of cas are trained."""
     weights_inception: Path | None = None
     weights_classifier: Path | None = None
     weights_googlenet: Path | None = None
@@ -79,6 +83,8 @@ def run(args: Evaluate) -> int:
         },
         reference=args.reference,
         dataset=args.dataset,
+        cas_test=open_source(args.cas_test) if args.cas_test else None,
+        cas_profile=args.cas_profile,
         device=args.device,
         title=args.title,
     )

@@ -31,6 +31,8 @@ class Restore:
     grid: str = "logsnr"
     samples: int = 1
     """Samples that are averaged."""
+    tile: int | Literal["auto"] = "auto"
+    """Side of the tiles that the network sees at once. auto: tiles of 512 above a megapixel."""
     seed: int = 0
     mask: Path | None = None
     """What is missing, in white: a picture, or for a folder one with masks of the same names."""
@@ -61,6 +63,7 @@ def run(args: Restore) -> int:
         sampler=args.sampler,
         grid=args.grid,
         samples=args.samples,
+        tile=args.tile,
     )
     if args.source.is_file():
         is_file = args.out.suffix != "" and not args.out.is_dir()

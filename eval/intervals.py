@@ -20,6 +20,8 @@ QUANTILE_95 = 1.959964
 BOOTSTRAP = f"{CONFIDENCE:.0%} percentile bootstrap over pictures, {RESAMPLES} resamples"
 HALF_SAMPLING = f"{CONFIDENCE:.0%} normal interval from {HALF_SAMPLES} half-samples of the pictures"
 
+WILSON = f"{CONFIDENCE:.0%} Wilson interval over the test pictures, of one training"
+
 
 class Interval(NamedTuple):
     low: float
@@ -63,6 +65,16 @@ def half_sampling(
     ]
     error = float(np.std(draws, ddof=1)) * math.sqrt(half / (count - half))
     return Interval(value - QUANTILE_95 * error, value + QUANTILE_95 * error)
+
+
+def wilson(hits: int, count: int) -> Interval:
+    """95 % interval of a probability after ``hits`` in ``count`` trials (Wilson 1927)."""
+    if not 0 <= hits <= count or count == 0:
+        raise ValueError(f"{hits} hits in {count} trials: no such experiment")
+    z2 = QUANTILE_95**2
+    centre = (hits + z2 / 2) / (count + z2)
+    spread = QUANTILE_95 / (count + z2) * math.sqrt(hits * (count - hits) / count + z2 / 4)
+    return Interval(max(0.0, centre - spread), min(1.0, centre + spread))
 
 
 def mean(values: Sequence[float]) -> float:

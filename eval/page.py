@@ -56,7 +56,7 @@ def findings(data: dict[str, Any]) -> list[dict[str, str]]:
     """What the figures say in words, with a mark: ``good``, ``bad`` or ``plain``."""
     table, judged = data["table"], judged_row(data)
     if "psnr" not in data["metrics"]:
-        return []
+        return _order_of_cas(data)
     found: list[dict[str, str]] = []
     others = [row for row in data["rows"] if row["key"] in ("input", "baseline")]
     if len(others) == 2 and table["input"]["psnr"] == table["baseline"]["psnr"]:
@@ -72,7 +72,26 @@ def findings(data: dict[str, Any]) -> list[dict[str, str]]:
             "3.01 dB below it; above 4.5 dB the sampler or the network has a fault."
         )
         found.append({"mark": "bad" if gap > 4.5 else "plain", "text": text})
-    return found
+    return found + _order_of_cas(data)
+
+
+def _order_of_cas(data: dict[str, Any]) -> list[dict[str, str]]:
+    """The twins of CAS from best to worst, and whether that is the order to expect."""
+    if "cas" not in data["metrics"]:
+        return []
+    figures = [(data["table"][row["key"]]["cas"]["value"], row) for row in data["rows"]]
+    ranked = sorted(((v, row) for v, row in figures if v is not None), key=lambda pair: -pair[0])
+    listed = " > ".join(f"{row['title']} {value:.1f} %" for value, row in ranked)
+    keys = [row["key"] for _, row in ranked]
+    expected = keys[0] == "original" and keys[-1] == "baseline"
+    reason = (
+        "as expected: what the degradation took from a classifier, the answers give back in part."
+        if expected
+        else "not as expected: originals should be first and the degraded inputs last. Differences "
+        "within the intervals are chance; otherwise the answers mislead the classifier."
+    )
+    text = f"Classifiers trained on each row, tested on real pictures: {listed}; {reason}"
+    return [{"mark": "good" if expected else "bad", "text": text}]
 
 
 def _gain(data: dict[str, Any], judged: str, other: str, title: str) -> list[dict[str, str]]:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from palette.eval.cas import CAS
 from palette.eval.metrics import METRICS
 from palette.eval.populations import POPULATIONS
 from palette.eval.weights import PUBLISHED, Weights, find
@@ -33,6 +34,10 @@ class Settings:
         return [name for name in self.metrics if name in METRICS]
 
     @property
+    def trained(self) -> list[str]:
+        return [name for name in self.metrics if name in CAS]
+
+    @property
     def populations(self) -> list[str]:
         return [name for name in self.metrics if name in POPULATIONS]
 
@@ -48,7 +53,7 @@ def choose(metrics: Sequence[str], luma: bool, border: int, device: str) -> Sett
     """Settings of metrics and groups by name; ValueError names the nearest known one."""
     from palette.precision import choose_device
 
-    known = {**METRICS, **POPULATIONS}
+    known = [*METRICS, *POPULATIONS, *CAS]
     chosen: list[str] = []
     for name in metrics:
         for single in GROUPS.get(name, (name,)):

@@ -6,13 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from palette.eval import workspace as files
+from palette.eval.cas import CAS
+from palette.eval.cas import EXPECT as CAS_EXPECT
 from palette.eval.frechet import Gaussian, gaussian_of
-from palette.eval.intervals import BOOTSTRAP, HALF_SAMPLING, bootstrap, mean
+from palette.eval.intervals import BOOTSTRAP, HALF_SAMPLING, WILSON, bootstrap, mean
 from palette.eval.measure import Gallery, PictureValues, features_of, values_of
 from palette.eval.metrics import METRICS, Value
 from palette.eval.populations import POPULATIONS, Population
 from palette.eval.settings import Settings
 from palette.eval.strata import strata_of
+from palette.eval.twins import cells_of
 from palette.eval.workspace import Workspace, stopwatch
 
 SCHEMA = 1
@@ -30,6 +33,9 @@ def summarise(workspace: Workspace, gallery: Gallery, settings: Settings) -> dic
         with stopwatch(workspace, "distances"):
             for row, cells in _populations(workspace, gallery, settings).items():
                 table[row] |= cells
+    for name in settings.trained:
+        for row, cell in cells_of(workspace, gallery.rows, name).items():
+            table[row][name] = cell
     manifest = files.read_json(workspace.root / "manifest.json")
     records = list(gallery.records)
     return {
@@ -38,7 +44,7 @@ def summarise(workspace: Workspace, gallery: Gallery, settings: Settings) -> dic
         "manifest": manifest,
         "manifest_digest": files.digest(manifest),
         "records_digest": files.digest(records),
-        "intervals": {"pictures": BOOTSTRAP, "populations": HALF_SAMPLING},
+        "intervals": {"pictures": BOOTSTRAP, "populations": HALF_SAMPLING, "trained": WILSON},
         "metrics": {name: _words(name) for name in settings.metrics},
         "rows": [{"key": row.key, "title": row.title} for row in gallery.rows],
         "table": {
@@ -62,6 +68,15 @@ def summarise(workspace: Workspace, gallery: Gallery, settings: Settings) -> dic
 
 
 def _words(name: str) -> dict[str, Any]:
+    if name in CAS:
+        return {
+            "title": CAS[name],
+            "unit": "%",
+            "better": "higher",
+            "digits": 1,
+            "expect": CAS_EXPECT,
+            "per_picture": False,
+        }
     metric = METRICS.get(name) or POPULATIONS[name]
     return {
         "title": metric.title,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from skimage import data
 
-from palette.eval.evaluate import Answer
+from palette.eval.pictures import Answer
 from palette.seeding import rng
 from palette.types import Condition, Observation, Params, Picture, Spec
 

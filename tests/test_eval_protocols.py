@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from palette.eval import papers
-from palette.eval.evaluate import Request, degraded, run
+from palette.eval.evaluate import Request, run
+from palette.eval.pictures import degraded
 from palette.eval.protocols import PROTOCOLS, find_protocol
 from palette.eval.settings import choose
 from palette.eval.workspace import digest

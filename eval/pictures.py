@@ -1,0 +1,192 @@
+"""The pictures of an evaluation: clean ones prepared, degraded, restored by the model, saved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import torch
+from torch.nn.functional import interpolate
+
+from palette.eval import workspace as files
+from palette.eval.distortion import to_uint8
+from palette.eval.measure import Gallery, Row, Shard
+from palette.eval.workspace import Workspace
+from palette.seeding import draw_seed, rng
+from palette.types import Degradation, Observation, Params, Picture, Spec, Task
+
+Answer = Literal["mean", "sample"]
+
+
+class Model(Protocol):
+    """A restorer of observations: :class:`palette.restore.Restorer`, or your own."""
+
+    @property
+    def task(self) -> Task: ...
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the weights."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """Plain JSON about the model, for the report."""
+        ...
+
+    def restore_observations(
+        self, observations: list[Observation], answer: Answer, steps: int | None, seeds: list[int]
+    ) -> list[Picture]: ...
+
+
+class PictureSource(Protocol):
+    """Clean pictures with names: a source of :mod:`palette.data.sources`, or your own."""
+
+    @property
+    def ids(self) -> Sequence[str]: ...
+
+    @property
+    def labels(self) -> Sequence[Any] | None: ...
+
+    def __len__(self) -> int: ...
+
+    def read(self, index: int) -> Picture: ...
+
+    def fingerprint(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which pictures are restored, and how."""
+
+    names: list[str]
+    labels: list[str | None]
+    answers: tuple[Answer, ...]
+    samples: int
+    steps: int | None
+    seed: int
+    operator: Degradation | None
+    side: int | None
+
+
+def restore(
+    model: Model, source: PictureSource, workspace: Workspace, plan: Plan, shard: Shard
+) -> None:
+    """Degrade and restore block by block; the record of a block is written last."""
+    from tqdm import tqdm
+
+    bar = tqdm(total=len(plan.names), desc="restore", unit="picture", disable=None)
+    for number, block in files.blocks_of(len(plan.names)):
+        record = workspace.state(f"records-{number:05d}.json")
+        if shard.owns(number) and not record.exists():
+            files.write_json(record, _block(model, source, workspace, plan, block))
+        bar.update(len(block))
+    bar.close()
+
+
+def _block(
+    model: Model, source: PictureSource, workspace: Workspace, plan: Plan, block: range
+) -> list[dict[str, Any]]:
+    observations: list[Observation] = []
+    records: list[dict[str, Any]] = []
+    for index in block:
+        name = plan.names[index]
+        clean = prepared(source.read(index), plan.side, model.task.multiple, name)
+        generator = rng(plan.seed, "degrade", index)
+        observation, params = degraded(model.task, plan.operator, clean, generator)
+        workspace.write_pixels("reference", name, to_uint8(clean))
+        workspace.write_pixels("input", name, to_uint8(observation.picture))
+        workspace.write_pixels("baseline", name, to_uint8(model.task.baseline(observation)))
+        if observation.mask is not None:
+            workspace.write_pixels("mask", name, observation.mask.astype(np.uint8) * 255)
+        observations.append(observation)
+        records.append(
+            {
+                "name": name,
+                "height": clean.shape[0],
+                "width": clean.shape[1],
+                "label": plan.labels[index],
+                "missing": None if observation.mask is None else float(observation.mask.mean()),
+                "degradation": params,
+            }
+        )
+    for answer in plan.answers:
+        for draw in range(plan.samples if answer == "sample" else 1):
+            seeds = [draw_seed(rng(plan.seed, answer, draw, index)) for index in block]
+            restored = model.restore_observations(observations, answer, plan.steps, seeds)
+            for index, picture in zip(block, restored, strict=True):
+                workspace.write_pixels(row_of(answer, draw), plan.names[index], to_uint8(picture))
+    return records
+
+
+def prepared(picture: Picture, side: int | None, multiple: int, name: str) -> Picture:
+    """The clean picture: its central square at ``side``, or cut to the task's multiple.
+
+    Rounded to 8 bits, as the reference file beside the report is.
+    """
+    height, width = picture.shape[:2]
+    if side is not None:
+        edge = min(height, width)
+        top, left = (height - edge) // 2, (width - edge) // 2
+        square = np.ascontiguousarray(picture[top : top + edge, left : left + edge])
+        picture = _resized(square, side)
+    elif min(height, width) < multiple:
+        raise ValueError(
+            f"{name} has {width}×{height} pixels: this task needs {multiple}×{multiple} or more"
+        )
+    height, width = (edge // multiple * multiple for edge in picture.shape[:2])
+    return to_uint8(picture[:height, :width]).astype(np.float32) / np.float32(255)
+
+
+def _resized(square: Picture, side: int) -> Picture:
+    """Antialiased bicubic, as Pillow's."""
+    batch = torch.from_numpy(square).permute(2, 0, 1)[None]
+    batch = interpolate(batch, size=(side, side), mode="bicubic", antialias=True)
+    return batch[0].permute(1, 2, 0).numpy()
+
+
+def degraded(
+    task: Task, operator: Degradation | None, clean: Picture, generator: np.random.Generator
+) -> tuple[Observation, Params]:
+    """What a user would hold of a clean picture, and how it came about."""
+    spec = Spec(*clean.shape[:2])
+    if operator is None:
+        params = task.draw(spec, generator)
+        return task.degrade(clean, params), params
+    params = operator.draw(spec, generator)
+    mask = getattr(operator, "mask", None)  # operators that cut holes say where
+    return Observation(operator.apply(clean, params), mask(params) if mask else None), params
+
+
+def row_of(answer: Answer, draw: int) -> str:
+    """The folder of an answer: ``mean``, ``sample``, and ``sample-1`` … for further draws."""
+    return answer if draw == 0 else f"{answer}-{draw}"
+
+
+def gallery_of(workspace: Workspace, shard: Shard) -> Gallery:
+    """What the table compares; the first three rows expose mistakes of the evaluation itself."""
+    manifest = files.read_json(workspace.root / "manifest.json")
+    names = manifest["names"]
+    records: list[dict[str, Any]] = []
+    for number, block in files.blocks_of(len(names)):
+        done = shard.owns(number)
+        path = workspace.state(f"records-{number:05d}.json")
+        records += files.read_json(path) if done else [{"name": names[i]} for i in block]
+    titles = {"mean": "model, mean answer", "sample": "model, one sample"}
+    folders = [("baseline", "simple baseline", "baseline"), ("original", "originals", "reference")]
+    folders += [(answer, titles[answer], answer) for answer in manifest["answers"]]
+    masked = any(record.get("missing") is not None for record in records)
+    draws = range(manifest["samples"]) if manifest["samples"] > 1 else []
+    return Gallery(
+        names=names,
+        rows=[
+            Row("input", "degraded input", workspace.pictures("input", names), is_input=True),
+            *(Row(key, title, workspace.pictures(f, names)) for key, title, f in folders),
+        ],
+        target=workspace.pictures("reference", names),
+        given=workspace.pictures("input", names),
+        masks=workspace.pictures("mask", names) if masked else None,
+        draws=[workspace.pictures(row_of("sample", draw), names) for draw in draws],
+        records=records,
+    )

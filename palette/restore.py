@@ -221,7 +221,7 @@ class Restorer:
 
         denoise: Denoise = lambda y_t, gamma: network(x, y_t, gamma)  # noqa: E731
         if tile is not None:
-            tiles = plan(*x.shape[-2:], tile, tile // 8, stride)
+            tiles = plan(x.shape[2], x.shape[3], tile, tile // 8, stride)
             if len(tiles) > 1:
                 together = max(1, BATCH_PIXELS // (tiles.height * tiles.width))
                 denoise = tiled(network, x, tiles, together)

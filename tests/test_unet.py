@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from palette.architecture import PRESETS, Architecture
-from palette.unet import SelfAttention, UNet
+from palette.unet import SelfAttention, Stage, UNet
 
 SMALL = Architecture(width=8, multipliers=(1, 2), blocks=1, groups=4, head_width=8, patch=2)
 
@@ -54,7 +54,8 @@ def test_attention_lies_at_true_resolutions() -> None:
             attention=attention,
         )  # fmt: skip
         down = UNet(shape, 32).down
-        with_blocks = [stage for stage in down if stage.block.resample is None]
+        stages = [stage for stage in down if isinstance(stage, Stage)]
+        with_blocks = [stage for stage in stages if stage.block.resample is None]
         return [i for i, s in enumerate(with_blocks) if isinstance(s.attention, SelfAttention)]
 
     assert levels((16,), patch=1) == [1]

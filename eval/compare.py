@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,23 @@ from palette.data.images import list_pictures, read, read_mask
 from palette.degradations.resize import resize
 from palette.eval import workspace as files
 from palette.eval.distortion import to_uint8
+from palette.eval.fool_rate import export_sheet, read_answers
 from palette.eval.measure import Gallery, Row, Shard, measure
 from palette.eval.report import Report, write
 from palette.eval.settings import choose, weights_for
 from palette.eval.summary import summarise
 from palette.eval.workspace import IntegrityError, Workspace, stopwatch
 from palette.types import Picture
+
+
+@dataclass(frozen=True)
+class FoolStudy:
+    """A sheet of so many ``pairs`` to export; or ``answers`` (CSV files) to one that was."""
+
+    pairs: int = 50
+    seconds: float = 3.0
+    seed: int = 0
+    answers: tuple[Path, ...] = ()
 
 
 def compare(
@@ -34,12 +46,14 @@ def compare(
     statistics: str | Path | None = None,
     device: str = "auto",
     title: str | None = None,
+    fool: FoolStudy | None = None,
 ) -> Report:
     """Measure the pictures in ``restored`` against those of the same names in ``reference``.
 
     ``given`` adds the rows of the degraded input and of its bicubic enlargement; without it the
     baseline is the original's mean colour, which any restoration must beat. ``statistics`` is an
-    ``.npz`` for FID. IntegrityError names missing, extra and duplicate pictures.
+    ``.npz`` for FID; ``fool`` exports a fool-rate sheet or reads its answers. IntegrityError
+    names missing, extra and duplicate pictures.
     """
     settings = choose(metrics, luma, border, device)
     found_weights = weights_for(settings, weights)
@@ -64,7 +78,13 @@ def compare(
     with stopwatch(workspace, "read"):
         gallery = _gather(workspace, found, names)
     measure(workspace, gallery, settings, found_weights, Shard(0, 1))
-    return write(workspace, gallery, summarise(workspace, gallery, settings))
+    data = summarise(workspace, gallery, settings)
+    if fool is not None and fool.answers:
+        key = workspace.root / "fool-key.json"
+        data["fool_rate"] = read_answers(key, fool.answers).as_json()
+    elif fool is not None:
+        export_sheet(gallery, gallery.rows[-1], workspace.root, fool.pairs, fool.seconds, fool.seed)
+    return write(workspace, gallery, data)
 
 
 def _named(folder: Path) -> dict[str, Path]:

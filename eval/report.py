@@ -55,7 +55,7 @@ class Report:
             cells = [number(self.value(key, name), m["digits"]) for name, m in metrics.items()]
             figures = "".join(f"{c:>{w}}" for c, w in zip(cells, columns, strict=True))
             lines.append(f"{title:<{width}}{figures}")
-        return "\n".join([*lines, *self._paper_lines(), *self._warning_lines()])
+        return "\n".join([*lines, *self._paper_lines(), *self._last_lines()])
 
     def _paper_lines(self) -> list[str]:
         lines = []
@@ -68,8 +68,16 @@ class Report:
             lines.append(f"paper: {row['title']}: {figures or '–'} (comparable: {verdict})")
         return lines
 
-    def _warning_lines(self) -> list[str]:
-        return [f"warning: {warning}" for warning in self.data["warnings"]]
+    def _last_lines(self) -> list[str]:
+        lines = [f"warning: {warning}" for warning in self.data["warnings"]]
+        if "fool_rate" in self.data:
+            fool = self.data["fool_rate"]
+            lines.insert(
+                0,
+                f"fool rate {fool['rate']:.1%} ({fool['low']:.1%} to {fool['high']:.1%}), "
+                f"{fool['trials']} trials of {len(fool['by_subject'])} subjects; 50 % is perfect",
+            )
+        return lines
 
 
 def number(value: float | None, digits: int) -> str:

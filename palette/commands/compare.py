@@ -33,6 +33,12 @@ class Compare:
     """Pixels that PSNR and SSIM leave out at every side."""
     statistics: Path | None = None
     """Statistics for FID (.npz of mu and sigma); otherwise those of the originals."""
+    fool_pairs: int | None = None
+    """Write OUT/fool-sheet.html: so many pairs for people to guess which is from a camera."""
+    fool_seconds: float = 3.0
+    """How long a pair is shown."""
+    fool_answers: tuple[Path, ...] = ()
+    """CSV files that the sheet saved: adds the fool rate to the report."""
     weights_inception: Path | None = None
     weights_classifier: Path | None = None
     weights_googlenet: Path | None = None
@@ -42,8 +48,11 @@ class Compare:
 
 
 def run(args: Compare) -> int:
-    from palette.eval.compare import compare
+    from palette.eval.compare import FoolStudy, compare
 
+    fool = None
+    if args.fool_pairs is not None or args.fool_answers:
+        fool = FoolStudy(args.fool_pairs or 0, args.fool_seconds, answers=args.fool_answers)
     report = compare(
         args.restored,
         args.reference,
@@ -62,6 +71,7 @@ def run(args: Compare) -> int:
         statistics=args.statistics,
         device=args.device,
         title=args.title,
+        fool=fool,
     )
     print(f"{report.as_text()}\n\nOpen {report.html}")
     return OK

@@ -23,6 +23,7 @@ from palette.degradations.masks import Centre, Hole
 from palette.degradations.noise import GaussianNoise
 from palette.degradations.pins import check_pins, parse_pins, pin, pinnable
 from palette.degradations.resize import Rescale, ResizeTo, Shrink
+from palette.degradations.summaries import SUMMARIES, about
 from palette.seeding import rng
 from palette.types import Degradation, Picture, Spec
 
@@ -215,3 +216,12 @@ def test_pins_are_parsed_as_json_or_text() -> None:
     }
     with pytest.raises(ValueError, match=r"write NAME\.PARAM=VALUE"):
         parse_pins(["jpeg.quality"])
+
+
+# Listing
+
+
+def test_every_degradation_has_a_line_about_it() -> None:
+    assert list(SUMMARIES) == list(DEGRADATIONS)
+    assert about("jpeg") == SUMMARIES["jpeg"]
+    assert about("jpeg:1,webp:1").startswith("Several degradations")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from palette.degradations import DEGRADATIONS, build
+from palette.degradations.blur import convolve
 from palette.degradations.resize import Rescale
 from palette.degradations.torch_backend import apply_batch, apply_each
+from palette.degradations.torch_forms import convolve as convolve_batch
 from palette.seeding import rng
 from palette.types import Spec
 
@@ -38,3 +41,16 @@ def test_the_device_backend_leaves_its_input() -> None:
         params = [degradation.draw(Spec(24, 20), rng(i)) for i in range(2)]
         apply_each(degradation, list(pictures), params)
         assert torch.equal(pictures, before), name
+
+
+def test_convolution_turns_the_kernel_and_takes_one_for_each_picture() -> None:
+    import torch
+
+    generator = np.random.default_rng(0)
+    pictures = [generator.random((20, 26, 3), dtype=np.float32) for _ in range(3)]
+    taps = [generator.random((size, size)).astype(np.float32) for size in (3, 9, 15)]
+    taps = [kernel / kernel.sum() for kernel in taps]
+    batch = torch.stack([torch.from_numpy(one).permute(2, 0, 1) for one in pictures])
+    for picture, kernel, result in zip(pictures, taps, convolve_batch(batch, taps), strict=True):
+        expected = convolve(picture, kernel)
+        assert np.abs(result.permute(1, 2, 0).numpy() - expected).max() < 1e-5

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import pickle
+import subprocess
+import sys
 from typing import Any
 
 import hypothesis.strategies as st
@@ -142,6 +145,11 @@ def test_the_key_alone_decides(name: str) -> None:
 
 
 @NAMES
+def test_workers_can_have_it(name: str) -> None:
+    assert pickle.loads(pickle.dumps(CASES[name])) == CASES[name]
+
+
+@NAMES
 def test_severity_out_of_range_is_refused_or_unused(name: str) -> None:
     degradation, mild = CASES[name], Spec(16, 16, severity=0.0)
     if degradation.draw(mild, rng(0)) == degradation.draw(Spec(16, 16, severity=1.0), rng(0)):
@@ -195,3 +203,13 @@ def test_the_two_backends_agree(name: str) -> None:
         ties = (np.abs(difference - 1 / 255) < 1e-6) & (name in ("sr_bicubic", "quantise"))
         assert ties.mean() < 1e-3
         assert difference[~ties].max() < 2.5e-4
+
+
+def test_importing_is_light() -> None:
+    """The libraries that only some operators need are loaded by these."""
+    code = (
+        "import sys, palette.degradations, palette.degradations.torch_backend\n"
+        "heavy = {'albumentations', 'kornia', 'scipy', 'skimage', 'PIL'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -6,11 +6,13 @@ batched form run on the CPU, picture by picture.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.backends import cudnn
 
 from palette.degradations import compose
 from palette.degradations.masks import GREY, Hole
@@ -46,7 +48,23 @@ def apply_each(
                 f"a picture is a float tensor (3, H, W) in [0, 1], "
                 f"not {picture.dtype} {tuple(picture.shape)}"
             )
-    return _apply(degradation, list(pictures), list(params))
+    if not pictures:
+        return []
+    with torch.no_grad(), _exact(pictures[0].device):
+        return _apply(degradation, list(pictures), list(params))
+
+
+@contextmanager
+def _exact(device: torch.device) -> Iterator[None]:
+    """float32 as it is: no autocast around it, no TF32 in convolutions (the default on GPUs) or
+    products. Ten bits of a pixel are not enough for eight in a file."""
+    products = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with torch.autocast(device.type, enabled=False), cudnn.flags(True, allow_tf32=False):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(products)
 
 
 def _apply(degradation: Degradation, pictures: Pictures, params: list[Params]) -> Pictures:

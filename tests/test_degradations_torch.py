@@ -54,3 +54,33 @@ def test_convolution_turns_the_kernel_and_takes_one_for_each_picture() -> None:
     for picture, kernel, result in zip(pictures, taps, convolve_batch(batch, taps), strict=True):
         expected = convolve(picture, kernel)
         assert np.abs(result.permute(1, 2, 0).numpy() - expected).max() < 1e-5
+
+
+def test_autocast_and_tf32_do_not_reach_it() -> None:
+    import torch
+
+    degradation = build("bsr_light", 2)
+    picture = torch.rand(1, 3, 40, 40, generator=torch.Generator().manual_seed(0))
+    params = [degradation.draw(Spec(40, 40), rng(0))]
+    expected = apply_batch(degradation, picture, params)
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    try:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            assert torch.equal(apply_batch(degradation, picture, params), expected)
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision(before)
+    assert apply_each(degradation, [], []) == []
+
+
+@pytest.mark.skipif("not __import__('torch').cuda.is_available()", reason="needs a GPU")
+@pytest.mark.parametrize("name", ["gaussian_blur", "shrink", "jpeg", "grayscale", "quantise"])
+def test_a_gpu_agrees(name: str) -> None:
+    import torch
+
+    degradation = build(name)
+    pictures = torch.rand(3, 3, 64, 48, generator=torch.Generator().manual_seed(0))
+    params = [degradation.draw(Spec(64, 48), rng(i)) for i in range(3)]
+    result = apply_batch(degradation, pictures.cuda(), params).cpu()
+    assert (result - apply_batch(degradation, pictures, params)).abs().max() < 1e-5

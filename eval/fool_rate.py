@@ -55,8 +55,8 @@ def export_sheet(
     trials, key = [], []
     for index in chosen:
         name = gallery.names[index]
-        restored = data_uri(files.read_pixels(row.pictures[name]))
-        original = data_uri(files.read_pixels(gallery.target[name]))
+        restored = data_uri(files.read_pixels(row.pictures[name]), lossless=True)
+        original = data_uri(files.read_pixels(gallery.target[name]), lossless=True)
         restored_at = SIDES[int(generator.integers(2))]
         shown = (restored, original) if restored_at == "left" else (original, restored)
         trials.append({"left": shown[0], "right": shown[1]})

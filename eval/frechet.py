@@ -1,8 +1,9 @@
 """The Fréchet distance between two Gaussians, and the mean and covariance that it needs.
 
 Heusel et al. 2017, equation 6: d² = |μ₁ − μ₂|² + Tr(Σ₁ + Σ₂ − 2 (Σ₁Σ₂)^½). With L Lᵀ = Σ₂ the last
-trace is that of (LᵀΣ₁L)^½, whose matrix is symmetric: two symmetric eigenproblems instead of the
-square root of a general matrix. ``eigvalsh(Σ₁Σ₂)`` would be wrong, as Σ₁Σ₂ is not symmetric.
+trace is that of (LᵀΣ₁L)^½, whose matrix is symmetric: a Cholesky factor and the eigenvalues of a
+symmetric matrix instead of the square root of a general one. ``eigvalsh(Σ₁Σ₂)`` would be wrong, as
+Σ₁Σ₂ is not symmetric.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import lapack
 
 from palette.files import write_bytes
 
@@ -82,13 +84,22 @@ class Gaussian:
 
     @cached_property
     def root(self) -> Array:
-        """``L (D, R)`` with L Lᵀ = covariance; computed once, or the deviations themselves."""
+        """``L (D, R)`` with L Lᵀ = covariance; computed once, or the deviations themselves.
+
+        By Cholesky with pivoting, which stops at the numerical rank R: a fraction of the time of
+        the symmetric eigenproblem that would give another such root.
+        """
         if self.deviations is not None:
             return self.deviations
-        values, vectors = np.linalg.eigh(self.covariance)
-        tolerance = values[-1] * values.size * np.finfo(np.float64).eps
-        kept = values > max(tolerance, 0.0)
-        return vectors[:, kept] * np.sqrt(values[kept])
+        dimensions = len(self.mean)
+        largest = float(np.diag(self.covariance).max())
+        if largest <= 0:
+            return np.zeros((dimensions, 0))
+        tolerance = largest * dimensions * np.finfo(np.float64).eps
+        factor, pivots, rank, _ = lapack.dpstrf(self.covariance, lower=1, tol=tolerance)
+        root = np.zeros((dimensions, rank))
+        root[pivots - 1] = np.tril(factor)[:, :rank]
+        return root
 
     def distance(self, other: Gaussian) -> float:
         """Fréchet distance; the root of ``self`` is kept, so let ``self`` be the reference."""

@@ -214,15 +214,15 @@ def error_map(answer: Pixels, target: Pixels) -> Pixels:
     return np.stack([np.interp(place, stops, _HEAT[:, c]) for c in range(3)], 2).astype(np.uint8)
 
 
-def data_uri(pixels: Pixels) -> str:
-    """A picture inside of the page: PNG up to 256 pixels, lossy WebP of high quality above."""
+def data_uri(pixels: Pixels, lossless: bool = False) -> str:
+    """A picture inside of a page: PNG up to 256 pixels, lossy WebP of high quality above."""
     from PIL import Image
 
-    small = max(pixels.shape[:2]) <= 256
+    as_png = lossless or max(pixels.shape[:2]) <= 256
     buffer = io.BytesIO()
-    if small:
+    if as_png:
         Image.fromarray(pixels).save(buffer, "PNG")
     else:
         Image.fromarray(pixels).save(buffer, "WEBP", quality=92)
-    kind = "png" if small else "webp"
+    kind = "png" if as_png else "webp"
     return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -60,7 +60,7 @@ def test_equals_the_matrix_square_root_for_any_rank(n: int, m: int) -> None:
 
 
 def test_equals_pytorch_fid_with_any_scipy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """SciPy 1.18 dropped ``disp``, and with it pytorch-fid's function; ours needs no SciPy."""
+    """SciPy 1.18 dropped ``disp``, and with it pytorch-fid's function; ours does not need it."""
     from pytorch_fid.fid_score import calculate_frechet_distance
 
     x, y = statistics(features(200, 64, 0)), statistics(features(300, 64, 1))

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import lapack
+from scipy.linalg import get_lapack_funcs
 
 from palette.files import write_bytes
 
@@ -96,7 +96,8 @@ class Gaussian:
         if largest <= 0:
             return np.zeros((dimensions, 0))
         tolerance = largest * dimensions * np.finfo(np.float64).eps
-        factor, pivots, rank, _ = lapack.dpstrf(self.covariance, lower=1, tol=tolerance)
+        (factorise,) = get_lapack_funcs(("pstrf",), (self.covariance,))
+        factor, pivots, rank, _ = factorise(self.covariance, lower=1, tol=tolerance)
         root = np.zeros((dimensions, rank))
         root[pivots - 1] = np.tril(factor)[:, :rank]
         return root

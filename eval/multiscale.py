@@ -5,15 +5,19 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from palette.eval.distortion import SSIM_WINDOW, Undefined, comparable_pair
+from palette.eval.distortion import (
+    SSIM_WINDOW,
+    Undefined,
+    comparable_pair,
+    inside,
+    similarity_terms,
+)
 
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Exponents of the five scales, fine to coarse (the paper, section 3.2)."""
 
 SMALLEST_SIDE = SSIM_WINDOW * 2 ** (len(WEIGHTS) - 1)
 """Below this the coarsest scale is smaller than the window: 176 pixels."""
-
-_C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 
 
 def ms_ssim(a: NDArray, b: NDArray) -> float:
@@ -29,34 +33,12 @@ def ms_ssim(a: NDArray, b: NDArray) -> float:
         )
     product = np.ones(3)
     for scale, weight in enumerate(WEIGHTS):
-        luminance, similarity = _terms(x, y)
+        luminance, similarity = similarity_terms(x, y)
         if scale == len(WEIGHTS) - 1:
             similarity = luminance * similarity
-        product *= np.clip(similarity.mean(axis=(0, 1)), 0, None) ** weight
+        product *= np.clip(inside(similarity).mean(axis=(0, 1)), 0, None) ** weight
         x, y = _halved(x), _halved(y)
     return float(product.mean())
-
-
-def _terms(x: NDArray, y: NDArray) -> tuple[NDArray, NDArray]:
-    """Luminance and contrast-structure maps ``(H − 10, W − 10, 3)`` of the SSIM window."""
-    mean_x, mean_y = _window(x), _window(y)
-    variance_x = _window(x * x) - mean_x**2
-    variance_y = _window(y * y) - mean_y**2
-    covariance = _window(x * y) - mean_x * mean_y
-    luminance = (2 * mean_x * mean_y + _C1) / (mean_x**2 + mean_y**2 + _C1)
-    contrast = (2 * covariance + _C2) / (variance_x + variance_y + _C2)
-    return luminance, contrast
-
-
-def _window(x: NDArray) -> NDArray:
-    """The Gaussian window of 11 taps and σ 1.5 where it fits into the picture."""
-    from scipy.ndimage import correlate1d
-
-    radius = SSIM_WINDOW // 2
-    taps = np.exp(-0.5 * (np.arange(-radius, radius + 1) / 1.5) ** 2)
-    taps /= taps.sum()
-    smooth = correlate1d(correlate1d(x, taps, axis=0), taps, axis=1)
-    return smooth[radius:-radius, radius:-radius]
 
 
 def _halved(x: NDArray) -> NDArray:

@@ -107,6 +107,33 @@ def test_fid_of_two_folders_equals_pytorch_fid(
     assert ours == pytest.approx(frechet_distance(*theirs[0], *theirs[1]), rel=1e-3)
 
 
+@pytest.mark.slow
+def test_the_whole_of_pytorch_fid_gives_the_same_value(
+    tmp_path: Path, weights: Path, pytorch_fid_weights: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own reading, features and square root of 2048×2048 matrices: about a minute."""
+    import inspect
+
+    import scipy.linalg
+    from PIL import Image
+    from pytorch_fid.fid_score import calculate_fid_given_paths
+
+    from palette.eval.fid import fid_of_folders
+
+    sqrtm = scipy.linalg.sqrtm
+    if "disp" not in inspect.signature(sqrtm).parameters:  # SciPy 1.18 and later
+        monkeypatch.setattr(
+            scipy.linalg, "sqrtm", lambda a, disp=True: sqrtm(a) if disp else (sqrtm(a), 0.0)
+        )
+    folders = [tmp_path / "a", tmp_path / "b"]
+    for number, folder in enumerate(folders):
+        folder.mkdir()
+        for index, picture in enumerate(crops(16)[number::2]):
+            Image.fromarray(picture[:64, :64]).save(folder / f"{index}.png")
+    theirs = calculate_fid_given_paths([str(folder) for folder in folders], 8, "cpu", 2048, 0)
+    assert fid_of_folders(*folders, weights=weights) == pytest.approx(theirs, rel=1e-3)
+
+
 def test_kernel_distance_of_one_population_is_unbiased() -> None:
     rng = np.random.default_rng(0)
     values = [

@@ -78,19 +78,18 @@ class Model:
     """What model.json says: step, digest of the weights, data fingerprint, versions …"""
 
 
-def save_model(
-    folder: Path, weights: Tensors, config: RunConfig, target: Target, info: Mapping[str, Any]
-) -> None:
+def save_model(folder: Path, model: Model) -> None:
     """Write a model folder, complete or not at all."""
     with complete_folder(folder) as temporary:
         path = temporary / "weights.safetensors"
+        weights = model.denoiser.state_dict()
         save_file({key: value.contiguous() for key, value in weights.items()}, path)
         described = {
             "schema": SCHEMA,
-            **info,
-            "residual_scale": target.residual_scale,
+            **model.info,
+            "residual_scale": model.target.residual_scale,
             "sha256": sha256(path),
-            "config": to_dict(config),
+            "config": to_dict(model.config),
         }
         write_json(temporary / "model.json", described)
         (temporary / "README.md").write_text(_card(described), encoding="utf-8")

@@ -36,7 +36,7 @@ from palette.files import lock, write_bytes, write_json
 from palette.precision import autocast, choose_device, choose_dtype
 from palette.restore import Restorer
 from palette.schedule import SCHEDULES
-from palette.seeding import entropy
+from palette.seeding import entropy, generator
 from palette.state import Samples, State, load, save, start
 from palette.types import Spec, Task
 
@@ -99,7 +99,7 @@ def _loop(
         config.steps * settings.accumulate,
         settings.workers,
     )
-    losses: list[Tensor] = []
+    losses: list[float] = []
     bad = 0
     clock, clock_step = time.perf_counter(), state.step
     bar = tqdm(
@@ -118,7 +118,7 @@ def _loop(
                 bad += 1
                 _give_up_after(bad, state, run)
             state.step += 1
-            losses.append(torch.tensor(loss))
+            losses.append(loss)
             bar.update(images_per_step)
 
             last = state.step == config.steps
@@ -127,7 +127,7 @@ def _loop(
                 line = {
                     "step": state.step,
                     "images": state.step * images_per_step,
-                    "loss": _finite(float(torch.stack(losses).mean())),
+                    "loss": _finite(sum(losses) / len(losses)),
                     "gradient_norm": _finite(norm),
                     "images_per_second": (state.step - clock_step) * images_per_step / seconds,
                 }
@@ -139,14 +139,7 @@ def _loop(
             keep_it = state.step % settings.checkpoint_every == 0 or last or stopped.is_set()
             if keep_it and not bad:  # a good checkpoint never makes way for a bad one
                 save(run, state, config)
-                model = averaged(config, state, samples.source)
-                save_model(
-                    run / "model",
-                    model.denoiser.state_dict(),
-                    config,
-                    state.target,
-                    {k: model.info[k] for k in ("step", "pictures", "data", "palette", "torch")},
-                )
+                save_model(run / "model", averaged(config, state, samples.source))
             if due or (settings.sample_every and last):
                 _write_strip(run, config, samples, state)
             if stopped.is_set() and not last:
@@ -166,6 +159,7 @@ def _step(
     """One step of the optimizer: the mean loss and the norm of the gradient before clipping."""
     settings, schedule = config.train, SCHEDULES[config.diffusion.schedule]
     torch.manual_seed(entropy(config.seed, "dropout", state.step) % 2**63)
+    levels = generator(config.seed, "gamma", state.step)
     draws = torch.Generator(device).manual_seed(entropy(config.seed, "noise", state.step) % 2**63)
     total = torch.zeros((), device=device)
     state.optimizer.zero_grad(set_to_none=True)
@@ -174,7 +168,7 @@ def _step(
         first = (state.step * settings.accumulate + micro) * settings.batch
         batch = samples.on_device(batch, first)
         x, y = batch["x"], state.target.encode(batch["y"], batch["x"])  # (B, 3, H, W)
-        gamma = schedule.draw(torch.rand((len(x), 2), generator=draws, device=device))
+        gamma = schedule.draw(torch.rand((len(x), 2), generator=levels)).to(device)
         noise = torch.randn(y.shape, generator=draws, device=device)
         with autocast(device, dtype):
             loss = epsilon_loss(

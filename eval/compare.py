@@ -135,7 +135,9 @@ def _gather(
         path = workspace.state(f"records-{number:05d}.json")
         if not path.exists():
             chosen = [names[index] for index in block]
-            files.write_json(path, [_copy(workspace, found, name) for name in chosen])
+            copied = [_copy(workspace, found, name) for name in chosen]
+            workspace.settle()
+            files.write_json(path, copied)
         records += files.read_json(path)
         bar.update(len(block))
     bar.close()

@@ -117,6 +117,7 @@ def _block(
             restored = model.restore_observations(observations, answer, plan.steps, seeds)
             for index, picture in zip(block, restored, strict=True):
                 workspace.write_pixels(row_of(answer, draw), plan.names[index], to_uint8(picture))
+    workspace.settle()
     return records
 
 

@@ -13,8 +13,8 @@ Every picture that a number rests on lies here as PNG, so that any other tool ca
 
 from __future__ import annotations
 
-import io
 import json
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,13 +55,20 @@ class Workspace:
         return {name: self.picture(row, name) for name in names}
 
     def write_pixels(self, row: str, name: str, pixels: NDArray[np.uint8]) -> None:
-        """Save ``(H, W, 3)`` or ``(H, W)`` uint8 as PNG."""
+        """Save ``(H, W, 3)`` or ``(H, W)`` uint8 as PNG, complete or not at all."""
         from PIL import Image
 
-        path, buffer = self.picture(row, name), io.BytesIO()
-        Image.fromarray(pixels).save(buffer, "PNG", compress_level=3)
+        path = self.picture(row, name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(path, buffer.getvalue())
+        # Not flushed to the disk one by one, which takes longer than the writing: see ``settle``.
+        temporary = path.with_name(f".{path.name}.partial")
+        Image.fromarray(pixels).save(temporary, "PNG", compress_level=3)
+        os.replace(temporary, path)
+
+    def settle(self) -> None:
+        """Let the pictures reach the disk, before a record says that they are there."""
+        if hasattr(os, "sync"):
+            os.sync()
 
 
 def claim(root: Path, manifest: dict[str, Any], reference: str | Path | None = None) -> Workspace:

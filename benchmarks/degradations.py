@@ -25,7 +25,7 @@ from skimage import data
 from palette.degradations import build
 from palette.degradations.catalogue import PIPELINES
 from palette.degradations.resample import matrix
-from palette.degradations.sensor import bayer, from_raw, to_raw
+from palette.degradations.sensor import bayer, camera_matrix
 from palette.seeding import rng
 from palette.types import Params, Picture, Spec
 
@@ -96,20 +96,29 @@ def scipy_jpeg(picture: np.ndarray, params: Params) -> np.ndarray:
 
 
 def scipy_sensor(picture: np.ndarray, params: Params) -> np.ndarray:
-    """The camera in float64, demosaicked by ``ndimage.convolve``."""
-    raw = to_raw(picture, params)
+    """The camera of the paper in plain NumPy, demosaicked by ``ndimage.convolve``."""
+    matrix = camera_matrix(params["camera"])
+    gains = params["gain"] * np.array([params["red_gain"], 1, params["blue_gain"]])
+    tone = 0.5 - np.sin(np.arcsin(1 - 2 * picture) / 3)
+    camera = np.maximum(tone, 1e-8) ** 2.2 @ matrix.T
+    bright = (np.maximum(camera.mean(axis=-1, keepdims=True) - 0.9, 0) / 0.1) ** 2
+    raw = np.clip(camera * np.maximum(bright + (1 - bright) / gains, 1 / gains), 0, 1)
+
     pattern = bayer(*raw.shape[:2])
-    mosaic = (raw * pattern).sum(2)
-    generator = np.random.RandomState(params["seed"] % 2**32)
+    mosaic = (raw * pattern).sum(axis=-1)
     deviation = np.sqrt(params["shot"] * mosaic + params["read"])
-    mosaic = mosaic + generator.normal(0, 1, mosaic.shape) * deviation
+    generator = np.random.RandomState(params["seed"] % 2**32)
+    mosaic = np.minimum(mosaic + generator.normal(0, 1, mosaic.shape) * deviation, 1)
     green = np.array([[0, 1, 0], [1, 4, 1], [0, 1, 0]]) / 4
     other = np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]]) / 4
     planes = [
         ndimage.convolve(mosaic * pattern[..., c], taps, mode="mirror")
         for c, taps in enumerate((other, green, other))
     ]
-    return from_raw(np.stack(planes, axis=-1).astype(np.float32), params)
+
+    camera = np.clip(np.stack(planes, axis=-1) * gains, 0, 1)
+    display = np.clip(camera @ np.linalg.inv(matrix).T, 0, 1) ** (1 / 2.2)
+    return 3 * display**2 - 2 * display**3
 
 
 def scipy_resize(picture: np.ndarray, height: int, width: int, method: str) -> np.ndarray:

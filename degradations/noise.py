@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import cv2
 import numpy as np
 import torch
 
@@ -62,12 +63,15 @@ class _Normal:
 
 
 def normal_field(picture: Picture, params: Params) -> np.ndarray:
-    """``(H, W, 3)``, or ``(H, W, 1)`` for grey noise, for a picture of that size."""
+    """``(H, W, 3)`` for a picture of that size."""
     height, width, _ = picture.shape
-    channels = 1 if params["kind"] == "grey" else 3
-    noise = normal((height, width, channels), params["seed"])
+    if params["kind"] == "grey":
+        noise = normal((height, width), params["seed"])
+        noise = np.asarray(cv2.merge([noise, noise, noise]))
+    else:
+        noise = normal((height, width, 3), params["seed"])
     if params["kind"] == "correlated":
-        noise = noise @ np.asarray(params["mixing"], np.float32).T
+        noise = np.asarray(cv2.transform(noise, np.asarray(params["mixing"], np.float32)))
     noise *= np.float32(params["level_255"] / 255)
     return noise
 
@@ -77,7 +81,10 @@ class GaussianNoise(_Normal):
     """Adds a normal field. Params: kind, level_255, seed, and mixing for correlated noise."""
 
     def apply(self, picture: Picture, params: Params) -> Picture:
-        return clipped(check(picture) + normal_field(picture, params))
+        picture = check(picture)
+        noise = normal_field(picture, params)
+        noise += picture
+        return clipped(noise)
 
 
 @dataclass(frozen=True)
@@ -85,7 +92,11 @@ class SpeckleNoise(_Normal):
     """Adds the picture times a normal field. Params: as those of Gaussian noise."""
 
     def apply(self, picture: Picture, params: Params) -> Picture:
-        return clipped(check(picture) * (1 + normal_field(picture, params)))
+        picture = check(picture)
+        factor = normal_field(picture, params)
+        factor += 1
+        factor *= picture
+        return clipped(factor)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -225,3 +227,24 @@ def test_every_degradation_has_a_line_about_it() -> None:
     assert list(SUMMARIES) == list(DEGRADATIONS)
     assert about("jpeg") == SUMMARIES["jpeg"]
     assert about("jpeg:1,webp:1").startswith("Several degradations")
+
+
+# Documentation
+
+
+def test_the_examples_of_the_documentation_run() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "degradations.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    assert len(blocks) == 2
+    names: dict[str, Any] = {"picture": noise_picture(512, 512)}
+    for block in blocks:
+        exec(block, names)
+    assert names["small"].shape == (128, 128, 3)
+    scan, spec = names["scan"], Spec(48, 64)
+    for i in range(6):
+        params = scan.draw(spec, rng(i))
+        for step in params["steps"]:
+            step["params"]["on"] = True
+        assert scan.apply(noise_picture(), params).shape == (48, 64, 3)
+    for name in DEGRADATIONS:
+        assert f"`{name}`" in text or name.startswith("imagenet_c_"), name

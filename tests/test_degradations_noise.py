@@ -13,7 +13,7 @@ from palette.degradations.conditioning import BlurConditioning, NoiseConditionin
 from palette.degradations.corruptions import ImpulseNoise, Pixelate
 from palette.degradations.grayscale import WEIGHTS, Grayscale
 from palette.degradations.noise import GaussianNoise, PoissonNoise, SpeckleNoise
-from palette.degradations.sensor import SensorNoise, bayer, demosaic, from_raw, to_raw
+from palette.degradations.sensor import SensorNoise, bayer, demosaic, from_raw, sampled, to_raw
 from palette.degradations.torch_backend import apply_batch
 from palette.seeding import rng
 from palette.types import Params, Picture, Spec
@@ -126,7 +126,8 @@ def test_the_mosaic_is_rggb_and_demosaicking_linear() -> None:
     assert pattern[1, 1].tolist() == [0, 0, 1]
     y, x = np.mgrid[:20, :24].astype(np.float32)
     ramps = np.stack([x / 30, y / 30, (x + y) / 60], axis=-1)
-    result = demosaic(ramps * bayer(20, 24))
+    assert np.array_equal(sampled(ramps), (ramps * bayer(20, 24)).sum(axis=2))
+    result = demosaic(sampled(ramps))
     assert np.abs(result - ramps)[2:-2, 2:-2].max() < 1e-6  # bilinear is exact on ramps
 
 

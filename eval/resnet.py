@@ -30,11 +30,14 @@ class Block(nn.Module):
 
 
 class CifarResNet(nn.Module):
-    """6n + 2 layers: three stages of n blocks with 16, 32 and 64 channels."""
+    """6n + 2 layers: three stages of n blocks with 16, 32 and 64 channels.
 
-    def __init__(self, blocks: int, classes: int) -> None:
+    ``stride`` 2 of the first layer is no part of the paper: it makes all others four times cheaper.
+    """
+
+    def __init__(self, blocks: int, classes: int, stride: int = 1) -> None:
         super().__init__()
-        self.stem = nn.Conv2d(3, WIDTHS[0], 3, padding=1, bias=False)
+        self.stem = nn.Conv2d(3, WIDTHS[0], 3, stride, padding=1, bias=False)
         self.norm = nn.BatchNorm2d(WIDTHS[0])
         stages: list[Block] = []
         previous = WIDTHS[0]
@@ -54,9 +57,9 @@ class CifarResNet(nn.Module):
         return self.head(avg_pool2d(y, y.shape[-1]).flatten(1))
 
 
-def cifar_resnet(depth: int, classes: int) -> CifarResNet:
+def cifar_resnet(depth: int, classes: int, stride: int = 1) -> CifarResNet:
     """The network of ``depth`` layers; depths are 6n + 2, such as 20 and 56."""
     blocks, rest = divmod(depth - 2, 6)
     if rest or blocks < 1:
         raise ValueError(f"ResNet-{depth}: depths are 6n + 2, such as 14, 20 and 56")
-    return CifarResNet(blocks, classes)
+    return CifarResNet(blocks, classes, stride)

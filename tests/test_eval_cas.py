@@ -19,7 +19,7 @@ from palette.seeding import rng
 from palette.types import Picture
 from tests.eval_standins import Brighten
 
-SMALL = replace(PROFILES["quick"], epochs=4, batch=16, cuts=(3,), side=16)
+SMALL = replace(PROFILES["quick"], epochs=4, batch=16, cuts=(3,), side=16, stride=1)
 
 
 def textured(label: int, index: int, side: int = 16) -> Picture:
@@ -115,7 +115,7 @@ def test_the_twins_are_in_one_report_in_their_order(
     assert degraded < real  # halving leaves nothing of the textures
     assert report.value("input", "cas") is None
     assert "of the real twin" in report.data["table"]["mean"]["cas"]["note"]
-    assert report.data["manifest"]["cas"]["profile"]["network"] == "resnet8"
+    assert report.data["manifest"]["cas"]["profile"]["network"] == "resnet14"
     page = report.html.read_text()
     assert "Classifiers trained on each row" in page
     assert not list((tmp_path / "out" / "state").glob("*.pt"))

@@ -33,8 +33,9 @@ from palette.seeding import entropy, rng
 class Profile:
     """How the classifiers are trained: SGD with momentum, the rate cut to a tenth at ``cuts``.
 
-    ``side`` is what the network sees, ``stride`` that of its first layer. ``crop`` "shift" pads by an eighth and cuts at random;
-    "area" cuts a random part of 8 to 100 % of the area, as ImageNet's training does.
+    ``side`` is what the network sees, ``stride`` that of its first layer. ``crop`` "shift" pads
+    by an eighth and cuts at random; "area" cuts a random part of 8 to 100 % of the area, as
+    ImageNet's training does.
     """
 
     name: str

@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 
 from palette.eval import papers
+from palette.eval.cas import CAS, PROFILES
 from palette.eval.evaluate import Request, run
+from palette.eval.metrics import METRICS
 from palette.eval.pictures import degraded
+from palette.eval.populations import POPULATIONS
 from palette.eval.protocols import PROTOCOLS, find_protocol
 from palette.eval.settings import choose
 from palette.eval.workspace import digest
@@ -123,3 +126,14 @@ def test_a_run_by_protocol_prints_the_papers_rows(tmp_path: Path) -> None:
     assert len(report.data["papers"]) == len(papers.JPEG_Q5)
     assert "comparable: no, because" in report.as_text()
     assert "Palette, one model for all tasks" in report.html.read_text()
+
+
+def test_the_documentation_names_every_metric_and_protocol() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    for name in [*METRICS, *POPULATIONS, *CAS]:
+        assert name in page or name.startswith("drift-")
+    for name in PROTOCOLS:
+        prefix, _, last = name.rpartition("-")
+        assert name in page or (f"`-{last}`" in page and prefix in page), name
+    for name in PROFILES:
+        assert f"`{name}`" in page

@@ -40,9 +40,13 @@ class Compare:
     fool_answers: tuple[Path, ...] = ()
     """CSV files that the sheet saved: adds the fool rate to the report."""
     weights_inception: Path | None = None
+    """pytorch-fid's Inception weights, for fid, kid and is, if not where it keeps them."""
     weights_classifier: Path | None = None
+    """torchvision's ResNet-50, V1, for ca and ca-top5."""
     weights_googlenet: Path | None = None
+    """torchvision's GoogLeNet, for pd."""
     weights_alexnet: Path | None = None
+    """torchvision's AlexNet, for lpips and diversity-lpips."""
     title: str | None = None
     device: str = "auto"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import dataclass
 
 from palette.cli import OK
@@ -14,10 +13,11 @@ class Degradations:
 
 
 def run(args: Degradations) -> int:
-    from palette.degradations import DEGRADATIONS
+    from palette.degradations.catalogue import names
+    from palette.degradations.summaries import about
 
-    width = max(map(len, DEGRADATIONS))
-    for name, degradation in DEGRADATIONS.items():
-        summary = (inspect.getdoc(degradation) or "").splitlines()[0]
-        print(f"{name:<{width}}  {summary}")
+    listed = names()
+    width = max(map(len, listed))
+    for name in listed:
+        print(f"{name:<{width}}  {about(name)}")
     return OK

@@ -151,7 +151,10 @@ def _figure(value: float | None, digits: int) -> str:
 
 
 def _chosen(data: dict[str, Any]) -> list[tuple[int, list[str]]]:
-    """Indices of the best, median and worst pictures by each metric, each with its titles."""
+    """Indices of the best, median and worst pictures by each metric, each with its titles.
+
+    Where no metric ranks them, the first three.
+    """
     judged = judged_row(data)
     badges: dict[int, list[str]] = {}
     for name, metric in _per_picture(data).items():
@@ -160,16 +163,14 @@ def _chosen(data: dict[str, Any]) -> list[tuple[int, list[str]]]:
             for index, picture in enumerate(data["pictures"])
             if picture["values"][judged][name] is not None
         ]
-        if metric["better"] == "zero":
-            values.sort(key=lambda pair: abs(pair[0]))
-        else:
-            values.sort(reverse=metric["better"] == "higher")
-        if not values:
+        if not values or metric["better"] == "zero":
             continue
+        values.sort(reverse=metric["better"] == "higher")
         places = {"best": 0, "median": (len(values) - 1) // 2, "worst": len(values) - 1}
         for word, place in places.items():
             badges.setdefault(values[place][1], []).append(f"{word} {metric['title']}")
-    return list(badges.items())
+    first_ones = range(min(3, len(data["pictures"])))
+    return list(badges.items()) or [(index, []) for index in first_ones]
 
 
 def _card(gallery: Gallery, data: dict[str, Any], index: int, badges: list[str]) -> dict[str, Any]:
@@ -183,7 +184,7 @@ def _card(gallery: Gallery, data: dict[str, Any], index: int, badges: list[str])
         pixels = files.read_pixels(row.pictures[name])
         if row.is_input:
             pixels = enlarged(pixels, *target.shape[:2])
-        values = data["pictures"][index]["values"][row.key]
+        values = data["pictures"][index]["values"].get(row.key, {})
         views.append(
             {"key": row.key, "title": row.title, "uri": data_uri(pixels), "values": values}
         )

@@ -182,6 +182,7 @@ def test_given_statistics_are_the_reference(tmp_path: Path, cheap_inception: Pat
     assert second.value("mean", "fid") == pytest.approx(first.value("mean", "fid"), rel=1e-6)
     assert second.data["manifest"]["reference"]["count"] == 20
     assert second.value("mean", "kid") is None
+    assert second.html.read_text().count('<article class="card') == 3  # none is best or worst
     assert "statistics" in second.data["table"]["mean"]["kid"]["reason"]
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import inspect
 import os
-import sys
+import runpy
 import tempfile
 import time
 from collections.abc import Callable
@@ -29,9 +29,7 @@ from palette.eval.frechet import frechet_distance, gaussian_of
 from palette.eval.inception import Inception
 from palette.eval.weights import find
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from tests.eval_inception import save_random_weights
-
+TESTS = Path(__file__).parents[1] / "tests"
 SIDE = 256
 
 
@@ -79,7 +77,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         a, b = make_folders(root, count)
-        weights = save_random_weights(root / "weights.pth")
+        helper = runpy.run_path(str(TESTS / "eval_inception.py"))
+        weights = helper["save_random_weights"](root / "weights.pth")
         theirs = prepare_pytorch_fid(weights)
 
         ours_whole, ours = seconds(lambda: fid_of_folders(a, b, weights))

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from eval_standins import Brighten
 from PIL import Image
 
 from palette.eval.cas import PROFILES, Examples, train_and_test
@@ -17,7 +18,6 @@ from palette.eval.measure import Shard
 from palette.eval.resnet import cifar_resnet
 from palette.seeding import rng
 from palette.types import Picture
-from tests.eval_standins import Brighten
 
 SMALL = replace(PROFILES["quick"], epochs=4, batch=16, cuts=(3,), side=16, stride=1)
 

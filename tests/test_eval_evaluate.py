@@ -9,13 +9,13 @@ import signal
 from pathlib import Path
 
 import pytest
+from eval_standins import Brighten, CheapInception, Crops
 
 from palette.eval.evaluate import Request, evaluate, run, run_shard
 from palette.eval.measure import Shard, parse_shard
 from palette.eval.merge import merge
 from palette.eval.report import Report
 from palette.eval.workspace import IntegrityError
-from tests.eval_standins import Brighten, CheapInception, Crops
 
 
 def test_rows_files_and_order(tmp_path: Path) -> None:

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from eval_inception import save_random_weights
 from skimage import data
 
 from palette.eval.frechet import frechet_distance, gaussian_of
 from palette.eval.inception import Inception
 from palette.eval.kid import inception_score, kernel_distance, squared_discrepancy
 from palette.eval.weights import find
-from tests.eval_inception import save_random_weights
 
 
 @pytest.fixture(scope="module")

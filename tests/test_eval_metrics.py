@@ -189,6 +189,7 @@ def test_groups_expand_and_repeat_nothing() -> None:
 
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    pytest.importorskip("lpips")
     other = saved("alexnet", torch.nn.Linear(2, 2), tmp_path)
     with pytest.raises(ValueError, match="holds no AlexNet"):
         lpips_distance(other)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from eval_standins import Brighten, Crops
 
 from palette.eval import papers
 from palette.eval.cas import CAS, PROFILES
@@ -20,7 +21,6 @@ from palette.eval.workspace import digest
 from palette.seeding import rng
 from palette.tasks import TASKS
 from palette.types import Spec
-from tests.eval_standins import Brighten, Crops
 
 FROZEN = {
     "palette-jpeg-q5": "64ccf532b17f",

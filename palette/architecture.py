@@ -29,6 +29,8 @@ class Architecture:
     """skip: ε̂ = √(1−γ)·y_t + √γ·F. plain: ε̂ = F, as published weights expect."""
     embedding: Literal["logsnr", "gamma"] = "logsnr"
     """Which number of the noise level is embedded; published Palette weights expect gamma."""
+    level: bool = False
+    """Embed the level of the conditioning augmentation too (cascades, Ho et al. 2022)."""
 
     def __post_init__(self) -> None:
         if not self.multipliers or min(self.multipliers) < 1:

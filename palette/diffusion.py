@@ -27,8 +27,8 @@ class Denoiser(nn.Module):
         super().__init__()
         self.unet = UNet(architecture, image_size)
 
-    def forward(self, x: Tensor, y_t: Tensor, gamma: Tensor) -> Tensor:
-        F = self.unet(x, y_t, gamma).float()
+    def forward(self, x: Tensor, y_t: Tensor, gamma: Tensor, level: Tensor | None = None) -> Tensor:
+        F = self.unet(x, y_t, gamma, level).float()
         if self.unet.architecture.output == "plain":
             return F
         g = gamma[:, None, None, None]

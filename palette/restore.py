@@ -22,7 +22,7 @@ from palette.samplers import SAMPLERS, Clip, Denoise, hold
 from palette.schedule import GAMMA_MAX, GRIDS, SCHEDULES
 from palette.seeding import entropy, normal, rng
 from palette.tiling import plan, tiled
-from palette.types import Condition, Observation, Picture, Task
+from palette.types import AugmentingTask, Condition, Observation, Picture, Task
 
 Answer = Literal["mean", "sample"]
 
@@ -46,6 +46,8 @@ class Sampling:
     grid: str = "logsnr"
     samples: int = 1
     """Samples that are averaged."""
+    level: float = 0.0
+    """Of conditioning augmentation, for models that were trained with it."""
     tile: int | Literal["auto"] = "auto"
     """Side of the tiles that the network sees at once, in pixels of the result. auto: pictures of
     over a megapixel in tiles of 512, halved where memory does not suffice."""
@@ -162,6 +164,13 @@ class Restorer:
             steps=self.sampling.steps if steps is None else steps,
         )
         seeds = range(len(observations)) if seeds is None else seeds
+        if sampling.level:
+            if not isinstance(self.task, AugmentingTask):
+                raise ValueError(f"level is {sampling.level}: this task takes none")
+            observations = [
+                self.task.augment(observation, sampling.level, rng(seed, "augment"))
+                for observation, seed in zip(observations, seeds, strict=True)
+            ]
         conditions = [
             self.task.condition(observation, rng(seed, "condition"))
             for observation, seed in zip(observations, seeds, strict=True)
@@ -216,8 +225,10 @@ class Restorer:
         gammas = GRIDS[sampling.grid](steps, schedule.gamma_min, min(schedule.gamma_max, GAMMA_MAX))
 
         def network(x: Tensor, y_t: Tensor, gamma: Tensor) -> Tensor:
+            # one level for all: it is that of the sampling
+            level = torch.full_like(gamma, conditions[0].level or 0.0)
             with autocast(self.device, self.dtype):
-                return self.model.denoiser(x, y_t, gamma)
+                return self.model.denoiser(x, y_t, gamma, level)
 
         denoise: Denoise = lambda y_t, gamma: network(x, y_t, gamma)  # noqa: E731
         if tile is not None:

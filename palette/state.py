@@ -36,6 +36,10 @@ class Samples:
             raise ValueError(
                 f"data.degrade_on is 'device', which {self.config.task} cannot: choose 'worker'"
             )
+        if getattr(self.task, "conditioning", "none") != "none" and not self.config.model.level:
+            raise ValueError(
+                "conditioning augmentation tells the network its level: add --model.level"
+            )
 
     def clean(self, position: int) -> Picture:
         """The clean crop, (size, size, 3) in [0, 1]."""
@@ -47,7 +51,7 @@ class Samples:
     def params(self, position: int) -> Params:
         """How the sample is degraded; it depends on the crop's size, not on its pixels."""
         size, seed = self.config.data.size, self.config.seed
-        return self.task.draw(Spec(size, size), rng(seed, "degrade", position))
+        return self.task.draw(Spec(size, size, augment=True), rng(seed, "degrade", position))
 
     def __call__(self, position: int) -> dict[str, np.ndarray]:
         clean = self.clean(position)
@@ -59,7 +63,9 @@ class Samples:
             sample["x"] = condition.x.transpose(2, 0, 1)
             if condition.region is not None:
                 sample["region"] = condition.region[None]
-        return {key: np.ascontiguousarray(value) for key, value in sample.items()}
+            if condition.level is not None:
+                sample["level"] = np.array(condition.level, np.float32)
+        return {key: np.array(value, order="C") for key, value in sample.items()}
 
     def on_device(self, batch: dict[str, Tensor], first: int) -> dict[str, Tensor]:
         """What is left to do where a batch, from position ``first``, is to be used."""
@@ -67,7 +73,11 @@ class Samples:
             return batch
         assert isinstance(self.task, BatchTask)
         params = [self.params(first + slot) for slot in range(len(batch["y"]))]
-        return {**batch, "x": self.task.condition_batch((batch["y"] + 1) / 2, params)}
+        x = self.task.condition_batch((batch["y"] + 1) / 2, params)
+        if "augmentation" not in params[0]:
+            return {**batch, "x": x}
+        levels = [one["augmentation"]["level"] for one in params]
+        return {**batch, "x": x, "level": x.new_tensor(levels)}
 
 
 def measure_residual_scale(samples: Samples, count: int = 64) -> float:

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -170,9 +171,10 @@ def _step(
         x, y = batch["x"], state.target.encode(batch["y"], batch["x"])  # (B, 3, H, W)
         gamma = schedule.draw(torch.rand((len(x), 2), generator=levels)).to(device)
         noise = torch.randn(y.shape, generator=draws, device=device)
+        denoise = partial(state.denoiser, level=batch.get("level"))
         with autocast(device, dtype):
             loss = epsilon_loss(
-                state.denoiser,
+                denoise,
                 x,
                 y,
                 gamma,

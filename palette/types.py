@@ -33,6 +33,8 @@ class Spec:
     height: int
     width: int
     severity: float | None = None
+    augment: bool = False
+    """Training only: also draw the conditioning augmentation of tasks that have one."""
 
 
 @runtime_checkable
@@ -54,6 +56,8 @@ class Observation:
 
     picture: Picture
     mask: Mask | None = None
+    level: float = 0.0
+    """Of the conditioning augmentation (noise or blur) that the picture was given."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,8 @@ class Condition:
 
     x: NDArray[np.float32]
     region: NDArray[np.float32] | None = None
+    level: float | None = None
+    """What the network is told of the conditioning augmentation; None where there is none."""
 
 
 @runtime_checkable
@@ -115,3 +121,12 @@ class BatchTask(Task, Protocol):
     def condition_batch(self, clean: Any, params: Sequence[Params]) -> Any:
         """Clean (B, 3, H, W) tensor in [0, 1] to the condition x (B, 3, H, W) in [−1, 1]."""
         ...
+
+
+@runtime_checkable
+class AugmentingTask(Task, Protocol):
+    """A task whose observations can be given noise or blur of a level that the network is told."""
+
+    def augment(
+        self, observation: Observation, level: float, rng: np.random.Generator
+    ) -> Observation: ...

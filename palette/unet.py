@@ -19,15 +19,22 @@ Resample = Literal["down", "up"]
 
 
 class NoiseEmbedding(nn.Module):
-    """Sinusoids of the noise level γ, (B,) → (B, 4·width), through two linear layers."""
+    """Sinusoids of a level, (B,) → (B, 4·width), through two linear layers.
 
-    def __init__(self, width: int, of: Literal["logsnr", "gamma"]) -> None:
+    The level is γ, of which the log-SNR may be taken, or that of conditioning augmentation.
+    """
+
+    def __init__(self, width: int, of: Literal["logsnr", "gamma", "augmentation"]) -> None:
         super().__init__()
         self.of = of
         half = width // 2
         ramp = torch.arange(half) / half
-        # logSNR spans about [−10, 10]: periods from 60 down to .6; γ as in the public port
-        frequencies = 0.1 * 100**ramp if of == "logsnr" else torch.exp(-math.log(1e4) * ramp)
+        # logSNR spans about [−10, 10] and augmentation [0, .6]: phases up to 1 … 100;
+        # γ as in the public port
+        steepest = {"logsnr": 0.1, "augmentation": 2.0}
+        ramps = {of: steepest[of] * 100**ramp for of in steepest}
+        ramps["gamma"] = torch.exp(-math.log(1e4) * ramp)
+        frequencies = ramps[of]
         self.register_buffer("frequencies", frequencies.float(), persistent=False)
         self.mlp = nn.Sequential(
             nn.Linear(width, 4 * width), nn.SiLU(), nn.Linear(4 * width, 4 * width)
@@ -35,8 +42,8 @@ class NoiseEmbedding(nn.Module):
 
     frequencies: Tensor
 
-    def forward(self, gamma: Tensor) -> Tensor:
-        level = torch.logit(gamma) if self.of == "logsnr" else gamma
+    def forward(self, level: Tensor) -> Tensor:
+        level = torch.logit(level) if self.of == "logsnr" else level
         angles = level.float()[:, None] * self.frequencies
         return self.mlp(torch.cat([angles.cos(), angles.sin()], dim=1))
 
@@ -107,6 +114,8 @@ class Stage(nn.Module):
 class UNet(nn.Module):
     """F(x, y_t, γ): (B, 3, H, W), (B, 3, H, W), (B,) → (B, 3, H, W).
 
+    With ``architecture.level`` also (B,) levels of conditioning augmentation, 0 by default.
+
     ``image_size`` is the training size: it fixes at which levels the attention's true
     resolutions lie. Afterwards any H and W that are multiples of ``architecture.stride`` will do.
     """
@@ -126,6 +135,7 @@ class UNet(nn.Module):
             return SelfAttention(channels, min(a.head_width, channels), a.groups)
 
         self.embedding = NoiseEmbedding(a.width, a.embedding)
+        self.level_embedding = NoiseEmbedding(a.width, "augmentation") if a.level else None
         self.stem = nn.Conv2d(2 * channels * a.patch**2, a.width, 3, padding=1)
 
         self.down = nn.ModuleList()
@@ -153,14 +163,19 @@ class UNet(nn.Module):
         self.head_norm = nn.GroupNorm(_divisor(a.groups, current), current)
         self.head = _zeroed(nn.Conv2d(current, channels * a.patch**2, 3, padding=1))
 
-    def forward(self, x: Tensor, y_t: Tensor, gamma: Tensor) -> Tensor:
+    def forward(self, x: Tensor, y_t: Tensor, gamma: Tensor, level: Tensor | None = None) -> Tensor:
         stride = self.architecture.stride
         if x.shape != y_t.shape or x.shape[-1] % stride or x.shape[-2] % stride:
             raise ValueError(
                 f"the network got x {tuple(x.shape)} and y_t {tuple(y_t.shape)}: they must be of "
                 f"one shape with sides that are multiples of {stride}"
             )
-        embedding = F.silu(self.embedding(gamma))
+        embedding = self.embedding(gamma)
+        if self.level_embedding is not None:
+            embedding = embedding + self.level_embedding(
+                torch.zeros_like(gamma) if level is None else level
+            )
+        embedding = F.silu(embedding)
         h = torch.cat([x, y_t], dim=1)
         h = self.stem(F.pixel_unshuffle(h, self.architecture.patch))
         skips = [h]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
@@ -48,6 +48,10 @@ class DegradedTask(ABC):
 class WholePictureTask(DegradedTask):
     """Every pixel is to be made, and the simplest restoration is what the network is shown."""
 
+    conditioning: Literal["none", "noise_conditioning", "blur_conditioning"] = "none"
+    """Augment what the network is shown in training, and tell it the level (cascades, Ho et al.
+    2022); needs --model.level. At inference `--level` sweeps it."""
+
     residual: ClassVar[bool] = True
     masked: ClassVar[bool] = False
 
@@ -59,14 +63,40 @@ class WholePictureTask(DegradedTask):
     def operator(self) -> Degradation:
         return build(self.degradation, scale=1)
 
+    def draw(self, spec: Spec, rng: np.random.Generator) -> Params:
+        params = super().draw(spec, rng)
+        if not spec.augment or self.conditioning == "none":
+            return params
+        return {**params, "augmentation": build(self.conditioning).draw(spec, rng)}
+
     def degrade(self, clean: Picture, params: Params) -> Observation:
-        return Observation(self.operator.apply(clean, params))
+        observation = Observation(self.operator.apply(clean, params))
+        if "augmentation" not in params:
+            return observation
+        return self._augmented(observation, params["augmentation"])
+
+    def augment(
+        self, observation: Observation, level: float, rng: np.random.Generator
+    ) -> Observation:
+        """The observation with noise or blur of ``level``, which the network is told."""
+        if self.conditioning == "none":
+            raise ValueError(
+                f"level is {level}, but this model was trained without conditioning augmentation: "
+                f"leave it at 0"
+            )
+        params = build(self.conditioning).draw(Spec(1, 1), rng)
+        return self._augmented(observation, {**params, "level": level})
+
+    def _augmented(self, observation: Observation, params: Params) -> Observation:
+        picture = build(self.conditioning).apply(observation.picture, params)
+        return replace(observation, picture=picture, level=params["level"])
 
     def baseline(self, observation: Observation) -> Picture:
         return observation.picture
 
     def condition(self, observation: Observation, rng: np.random.Generator) -> Condition:
-        return Condition(2 * self.baseline(observation) - 1)
+        level = None if self.conditioning == "none" else observation.level
+        return Condition(2 * self.baseline(observation) - 1, level=level)
 
     def finish(self, restored: Picture, observation: Observation) -> Picture:
         return restored
@@ -76,7 +106,11 @@ class WholePictureTask(DegradedTask):
         the params of each to x (B, 3, H, W) in [−1, 1]."""
         from palette.degradations.torch_backend import apply_batch
 
-        return 2 * self.baseline_batch(apply_batch(self.operator, clean, params)) - 1
+        observed = apply_batch(self.operator, clean, params)
+        if "augmentation" in params[0]:
+            augmentations = [one["augmentation"] for one in params]
+            observed = apply_batch(build(self.conditioning), observed, augmentations)
+        return 2 * self.baseline_batch(observed) - 1
 
     def baseline_batch(self, observed: Tensor) -> Tensor:
         """``baseline`` of (B, 3, h, w) tensors."""

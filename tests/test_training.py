@@ -244,3 +244,41 @@ def test_tasks_take_any_pipeline(
 def test_pinned_parameters_are_drawn(photos: Path) -> None:
     made = TASKS["jpeg-restoration"](set=("palette_jpeg.quality=7",))
     assert made.draw(Spec(32, 32), np.random.default_rng(0))["quality"] == 7
+
+
+@pytest.mark.parametrize("where", ["worker", "device"])
+@pytest.mark.parametrize("kind", ["noise_conditioning", "blur_conditioning"])
+def test_conditioning_augmentation_is_told(
+    kind: str, where: str, photos: Path, tmp_path: Path, picture: np.ndarray
+) -> None:
+    layer = {"model": {"level": True}, "data": {"degrade_on": where}}
+    config = merge(TINY, layer, {"options": {"conditioning": kind, "scale": 2}})
+    model = palette.train(
+        "super-resolution", data=photos, out=tmp_path / "run", steps=2, config=config
+    )
+    resolved, made = resolve("super-resolution", config, {"data": {"path": str(photos)}})
+    samples = Samples(CachedSource(open_source(photos), 2**20), made, resolved)
+    (batch,) = batches(samples, 8, 0, 1)
+    levels = samples.on_device(batch, 0)["level"]
+    assert levels.shape == (8,)
+    assert len(set(levels.tolist())) > 1
+    assert "augmentation" not in made.draw(Spec(32, 32), np.random.default_rng(0))  # evaluation
+    plain = model.restore(picture)
+    swept = palette.load(tmp_path / "run", level=0.5).restore(picture)
+    assert np.abs(swept - plain).max() > 0.01
+    with pytest.raises(ValueError, match=r"--model\.level"):
+        palette.train(
+            "super-resolution",
+            data=photos,
+            out=tmp_path / "other",
+            steps=1,
+            options={"conditioning": kind},
+            config=TINY,
+        )
+
+
+def test_a_level_for_a_model_that_knows_none(trained: dict[str, Path], picture: np.ndarray) -> None:
+    for task in ("jpeg-restoration", "inpainting"):
+        hole = np.zeros(picture.shape[:2], bool) if task == "inpainting" else None
+        with pytest.raises(ValueError, match="level is"):
+            palette.load(trained[task], level=0.1).restore(picture, mask=hole)

@@ -31,6 +31,8 @@ class Restore:
     grid: str = "logsnr"
     samples: int = 1
     """Samples that are averaged."""
+    level: float = 0.0
+    """Of conditioning augmentation, for models that were trained with it."""
     tile: int | Literal["auto"] = "auto"
     """Side of the tiles that the network sees at once. auto: tiles of 512 above a megapixel."""
     seed: int = 0
@@ -63,6 +65,7 @@ def run(args: Restore) -> int:
         sampler=args.sampler,
         grid=args.grid,
         samples=args.samples,
+        level=args.level,
         tile=args.tile,
     )
     if args.source.is_file():

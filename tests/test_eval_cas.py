@@ -13,7 +13,6 @@ from PIL import Image
 
 from palette.eval.cas import PROFILES, Examples, train_and_test
 from palette.eval.evaluate import Request, run, run_shard
-from palette.eval.intervals import wilson
 from palette.eval.measure import Shard
 from palette.eval.resnet import cifar_resnet
 from palette.seeding import rng
@@ -133,12 +132,3 @@ def test_errors_say_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="unknown CAS profile 'slow'"):
         run(Brighten(), Textures(2), tmp_path / "out", replace(request, cas_profile="slow"))
     assert not (tmp_path / "out").exists()
-
-
-def test_wilson_intervals_are_those_of_the_tables() -> None:
-    low, high = wilson(5, 10)
-    assert (low, high) == (pytest.approx(0.2366, abs=1e-4), pytest.approx(0.7634, abs=1e-4))
-    assert wilson(0, 10)[0] == 0
-    assert wilson(10, 10)[1] == 1
-    with pytest.raises(ValueError, match="no such experiment"):
-        wilson(3, 2)

@@ -118,6 +118,7 @@ def settings(position: int) -> Arrays:
 
 def test_samples_are_computed_on_one_thread_and_workers_leave_ctrl_c_to_the_main_process() -> None:
     before = torch.get_num_threads(), cv2.getNumThreads()
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job may ignore it
     torch.set_num_threads(2)
     cv2.setNumThreads(2)
     try:
@@ -127,6 +128,7 @@ def test_samples_are_computed_on_one_thread_and_workers_leave_ctrl_c_to_the_main
         assert there["all"].tolist() == [[1, 1, 1]]
         assert (torch.get_num_threads(), cv2.getNumThreads()) == (2, 2)
     finally:
+        signal.signal(signal.SIGINT, handler)
         torch.set_num_threads(before[0])
         cv2.setNumThreads(before[1])
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from palette.config import RunConfig, from_dict, merge, nearest, preset, read_toml, to_dict
-from palette.tasks import PRESETS_OF_TASKS, available
+from palette.tasks import available
 from palette.types import Task
 
 if TYPE_CHECKING:
@@ -26,10 +26,10 @@ def make_task(name: str, options: Mapping[str, Any]) -> Task:
 def resolve(
     task: str, *layers: Mapping[str, Any], architecture: str | None = None
 ) -> tuple[RunConfig, Task]:
-    """The whole configuration of a run: the task's defaults under ``layers``, the later over the
-    earlier. ``architecture`` names a model preset; so may ``preset`` in a layer's [model].
+    """The whole configuration of a run: defaults under ``layers``, the later over the earlier.
+
+    ``architecture`` names a model preset; so may ``preset`` in a layer's [model].
     """
-    layers = (PRESETS_OF_TASKS.get(task, {}), *layers)
     named = [layer.get("model", {}).get("preset") for layer in layers]
     chosen = preset(([name for name in (*named, architecture) if name] or ["tiny"])[-1])
     values = merge({"model": to_dict(chosen)}, *layers, {"task": task})

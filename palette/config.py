@@ -1,6 +1,6 @@
 """The configuration of a run: frozen dataclasses, read from TOML, checked with clear errors.
 
-Precedence: defaults < task preset < model preset < file < flags. The resolved configuration is
+Precedence: defaults < model preset < file < flags. The resolved configuration is
 saved with the run and with the model, so restoring needs nothing else.
 """
 

@@ -25,7 +25,3 @@ def available() -> dict[str, type[Any]]:
     """TASKS and what other packages add under the entry point ``palette.tasks``."""
     added = {entry.name: entry.load() for entry in entry_points(group="palette.tasks")}
     return {**added, **TASKS}
-
-
-PRESETS_OF_TASKS: dict[str, dict[str, Any]] = {}
-"""Settings that train a task well, where they differ from the defaults of the configuration."""

@@ -36,7 +36,7 @@ class Train(Generic[Options]):
     config: Path | None = None
     """A TOML file with settings; flags win over it."""
     preset: Literal["tiny", "small", "base", "paper"] | None = None
-    """A named network; the --model flags win over it. Default: the task's."""
+    """A named network; the --model flags win over it. Default: tiny."""
     steps: int = 5000
     """Steps of the optimizer in all."""
     seed: int = 0

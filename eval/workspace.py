@@ -84,6 +84,7 @@ def claim(root: Path, manifest: dict[str, Any], reference: str | Path | None = N
 
         statistics = Gaussian.load(Path(reference))
         manifest["reference"] = {"sha256": sha256(Path(reference)), "count": statistics.count}
+    manifest = json.loads(json.dumps(manifest))  # tuples become lists, as in the file
     if path.exists():
         found = read_json(path)
         differing = sorted(
@@ -94,13 +95,14 @@ def claim(root: Path, manifest: dict[str, Any], reference: str | Path | None = N
                 f"{root} holds an evaluation with another {', '.join(differing)}: "
                 "choose another folder, or delete it"
             )
-    elif root.exists() and any(root.iterdir()):
+    elif root.exists() and any(not p.name.startswith(".") for p in root.iterdir()):
         raise IntegrityError(f"{root} is not empty and holds no evaluation: choose a new folder")
     else:
-        if reference is not None:
-            workspace.state("").mkdir(parents=True, exist_ok=True)
-            write_bytes(workspace.state("reference.npz"), Path(reference).read_bytes())
         write_json(path, manifest)
+    copy = workspace.state("reference.npz")
+    if reference is not None and not copy.exists():
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(copy, Path(reference).read_bytes())
     return workspace
 
 

@@ -201,6 +201,9 @@ def test_the_folder_of_another_evaluation_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine" / "letter.txt").write_text("dear")
     with pytest.raises(IntegrityError, match="not empty"):
         evaluate(Brighten(), Crops(), tmp_path / "mine")
+    (tmp_path / "killed").mkdir()  # a kill in the first write leaves no more than this
+    (tmp_path / "killed" / ".0123.partial").write_text("{")
+    evaluate(Brighten(), Crops(), tmp_path / "killed", limit=2)
 
 
 def test_bad_arguments_say_the_choices(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import runpy
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,8 @@ import torch
 from PIL import Image
 
 from palette.data.sources import BundledSource
-from palette.eval.fid import features_of_files, fid_of_folders, pictures_below
-from palette.eval.frechet import frechet_distance, gaussian_of
-from palette.eval.inception import Inception
-from palette.eval.weights import find
+from palette.eval.fid import fid_of_folders
+from palette.eval.frechet import frechet_distance
 
 TESTS = Path(__file__).parents[1] / "tests"
 SIDE = 256
@@ -57,16 +56,34 @@ def seconds(work: Callable[[], Any]) -> tuple[float, Any]:
     return time.perf_counter() - start, result
 
 
-def prepare_pytorch_fid(weights: Path) -> Any:
+@dataclass(frozen=True)
+class Peer:
+    """What pytorch-fid's `calculate_fid_given_paths` does, in its two parts."""
+
+    statistics: list[Any]
+    value: float
+    features_seconds: float
+    distance_seconds: float
+
+
+def run_pytorch_fid(folders: list[Path], weights: Path, cores: int) -> Peer:
     """pytorch-fid with our weights file, and with ``disp`` where SciPy no longer knows it."""
-    import pytorch_fid.fid_score as theirs
+    import pytorch_fid.fid_score as peer
     import pytorch_fid.inception
 
     pytorch_fid.inception.load_state_dict_from_url = lambda *_, **__: torch.load(weights)
     sqrtm: Any = scipy.linalg.sqrtm
     if "disp" not in inspect.signature(sqrtm).parameters:
         scipy.linalg.sqrtm = lambda a, disp=True: sqrtm(a) if disp else (sqrtm(a), 0.0)
-    return theirs
+
+    def both() -> list[Any]:
+        model = pytorch_fid.inception.InceptionV3([3])
+        paths = [str(folder) for folder in folders]
+        return [peer.compute_statistics_of_path(p, model, 50, 2048, "cpu", cores) for p in paths]
+
+    features, (one, two) = seconds(both)
+    distance, value = seconds(lambda: peer.calculate_frechet_distance(*one, *two))
+    return Peer([*one, *two], float(value), features, distance)
 
 
 def main() -> None:
@@ -76,32 +93,23 @@ def main() -> None:
     cores = len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
-        a, b = make_folders(root, count)
+        folders = make_folders(root, count)
         helper = runpy.run_path(str(TESTS / "eval_inception.py"))
         weights = helper["save_random_weights"](root / "weights.pth")
-        theirs = prepare_pytorch_fid(weights)
-
-        ours_whole, ours = seconds(lambda: fid_of_folders(a, b, weights))
-        theirs_whole, other = seconds(
-            lambda: theirs.calculate_fid_given_paths([str(a), str(b)], 50, "cpu", 2048, cores)
-        )
-        network = Inception(find("inception", weights))
-        one, two = (
-            gaussian_of(features_of_files(network, pictures_below(folder))) for folder in (a, b)
-        )
-        statistics = (one.mean, one.covariance, two.mean, two.covariance)
-        ours_distance, _ = seconds(lambda: frechet_distance(*statistics))
-        theirs_distance, _ = seconds(lambda: theirs.calculate_frechet_distance(*statistics))
+        whole, value = seconds(lambda: fid_of_folders(*folders, weights=weights))
+        peer = run_pytorch_fid(folders, weights, cores)
+        distance, _ = seconds(lambda: frechet_distance(*peer.statistics))
 
     print(f"{count} against {count} pictures of {SIDE}×{SIDE} on {cores} cores, ", end="")
     print(f"torch {torch.__version__}, SciPy {scipy.__version__}, load {os.getloadavg()[0]:.1f}")
     print(f"{'':10}{'pytorch-fid':>14}{'palette':>12}{'ratio':>9}")
     for title, them, us in (
-        ("whole", theirs_whole, ours_whole),
-        ("distance", theirs_distance, ours_distance),
+        ("whole", peer.features_seconds + peer.distance_seconds, whole),
+        ("distance", peer.distance_seconds, distance),
     ):
         print(f"{title:10}{them:>12.1f} s{us:>10.2f} s{them / us:>8.1f}×")
-    print(f"{'value':10}{other:>14.4f}{ours:>12.4f}   relative {abs(ours / other - 1):.1e}")
+    relative = abs(value / peer.value - 1)
+    print(f"{'value':10}{peer.value:>14.4f}{value:>12.4f}   relative {relative:.1e}")
 
 
 if __name__ == "__main__":

@@ -99,7 +99,12 @@ class Restorer:
 
     def describe(self) -> dict[str, Any]:
         """What the model is, as plain JSON values."""
-        return {**self.model.info, "device": self.device.type, "dtype": str(self.dtype)[6:]}
+        return {
+            **self.model.info,
+            "sampling": self.sampling.as_json(),
+            "device": self.device.type,
+            "dtype": str(self.dtype)[6:],
+        }
 
     def restore(
         self,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from palette.cli import OK
 
-STEPS = 800
+STEPS = 500
 """About two minutes on two CPU cores."""
 
 

@@ -107,8 +107,11 @@ def evaluate(
     data: str | Path = "bundled",
     out: str | Path = "report",
     *,
-    metrics: Sequence[str] = ("psnr", "ssim"),
+    metrics: Sequence[str] | None = None,
+    protocol: str | None = None,
     answers: Sequence[Any] = ("mean", "sample"),
+    samples: int = 1,
+    weights: Mapping[str, str | Path | None] | None = None,
     limit: int | None = None,
     seed: int = 0,
 ) -> Report:
@@ -122,4 +125,15 @@ def evaluate(
 
     restorer = load(model) if isinstance(model, str | Path) else model
     source = open_source(data, split="held_out")
-    return run(restorer, source, out, metrics, limit, seed, answers=answers)
+    return run(
+        restorer,
+        source,
+        out,
+        metrics,
+        limit,
+        seed,
+        protocol=protocol,
+        answers=answers,
+        samples=samples,
+        weights=weights,
+    )

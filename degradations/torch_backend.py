@@ -137,7 +137,8 @@ def _apply_form(degradation: Degradation, pictures: Pictures, params: list[Param
     results = list(pictures)
     labels = []
     for picture, one in zip(pictures, params, strict=True):
-        after = compose.size_after(degradation, Spec(*picture.shape[1:]), one)
+        spec = Spec(height=picture.shape[1], width=picture.shape[2])
+        after = compose.size_after(degradation, spec, one)
         labels.append((picture.shape, after.height, after.width))
     for label in dict.fromkeys(labels):
         chosen = [i for i, other in enumerate(labels) if other == label]

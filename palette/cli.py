@@ -47,7 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return OK
     name, rest = args[0], args[1:]
     if name not in COMMANDS:
-        return _fail(f"there is no command {name!r}: {_nearest(name)}")
+        from palette.config import nearest
+
+        return _fail(f"there is no command {name!r}: {nearest(name, COMMANDS)}")
     try:
         module = importlib.import_module(f"palette.commands.{name}")
         read = getattr(module, "read_arguments", None)  # where flags depend on other flags
@@ -102,14 +104,6 @@ def _code_of(error: Exception) -> int | None:
 def _fail(message: str, code: int = USAGE) -> int:
     print(f"palette: {message}", file=sys.stderr)
     return code
-
-
-def _nearest(name: str) -> str:
-    import difflib
-
-    close = difflib.get_close_matches(name, COMMANDS, n=1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"{hint}The commands are {', '.join(COMMANDS)}"
 
 
 def _overview() -> str:

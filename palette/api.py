@@ -90,12 +90,13 @@ def load(
 ) -> Restorer:
     """Load a run folder or a model folder.
 
-    ``sampling``: fields of :class:`palette.restore.Sampling` (answer, steps, sampler, grid,
+    ``sampling``: fields of :class:`palette.sampling.Sampling` (answer, steps, sampler, grid,
     samples); others are a ValueError. Raises ValueError, or checkpoint.IntegrityError for a
     damaged model.
     """
     from palette.checkpoint import load_model
-    from palette.restore import Restorer, Sampling
+    from palette.restore import Restorer
+    from palette.sampling import Sampling
 
     loaded = load_model(Path(model))
     task = make_task(loaded.config.task, loaded.config.options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
@@ -14,60 +14,21 @@ import torch
 from torch import Tensor
 
 from palette.checkpoint import Model
-from palette.config import nearest
 from palette.folder import Result, restore_folder
 from palette.kinds import Extend, from_photo, observe, to_photo
 from palette.precision import autocast, choose_device, choose_dtype
 from palette.samplers import SAMPLERS, Clip, Denoise, hold
-from palette.schedule import GAMMA_MAX, GRIDS, SCHEDULES
+from palette.sampling import Answer, Sampling, levels
+from palette.schedule import SCHEDULES
 from palette.seeding import entropy, normal, rng
 from palette.tiling import plan, tiled
 from palette.types import AugmentingTask, Condition, Observation, Picture, Task
-
-Answer = Literal["mean", "sample"]
 
 BATCH_PIXELS = 512 * 512
 """Pictures of one size, and tiles of a picture, share a batch up to this many pixels."""
 WHOLE_PIXELS = 1024 * 1024
 """tile = auto: pictures of up to this many pixels are not tiled."""
 AUTO_TILE, SMALLEST_TILE = 512, 64
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How an answer is computed; the defaults are what the documentation measures."""
-
-    answer: Answer = "sample"
-    """mean: one evaluation from pure noise, E[y|x], the regression answer. sample: a draw from
-    the posterior."""
-    steps: int = 8
-    """Evaluations of the network for a sample."""
-    sampler: str = "dpmpp_2m"
-    grid: str = "logsnr"
-    samples: int = 1
-    """Samples that are averaged."""
-    level: float = 0.0
-    """Of conditioning augmentation, for models that were trained with it."""
-    tile: int | Literal["auto"] = "auto"
-    """Side of the tiles that the network sees at once, in pixels of the result. auto: pictures of
-    over a megapixel in tiles of 512, halved where memory does not suffice."""
-
-    def __post_init__(self) -> None:
-        if self.answer not in ("mean", "sample"):
-            raise ValueError(f"answer is {self.answer!r}: choose mean or sample")
-        if self.steps < 1 or self.samples < 1:
-            raise ValueError(
-                f"steps is {self.steps} and samples is {self.samples}: both must be at least 1"
-            )
-        if self.tile != "auto" and self.tile < 1:
-            raise ValueError(f"tile is {self.tile}: give auto or a side in pixels, e.g. 512")
-        if self.sampler not in SAMPLERS:
-            raise ValueError(f"sampler is {self.sampler!r}: {nearest(self.sampler, SAMPLERS)}")
-        if self.grid not in GRIDS:
-            raise ValueError(f"grid is {self.grid!r}: {nearest(self.grid, GRIDS)}")
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 class Restorer:
@@ -81,13 +42,13 @@ class Restorer:
         self,
         model: Model,
         task: Task,
-        sampling: Sampling = Sampling(),
+        sampling: Sampling | None = None,
         device: str = "auto",
         precision: str = "auto",
     ) -> None:
         self.model = model
         self.task = task
-        self.sampling = sampling
+        self.sampling = sampling or Sampling()
         self.device = choose_device(device)
         self.dtype = choose_dtype(precision, self.device)
         self.model.denoiser.to(self.device)
@@ -225,9 +186,7 @@ class Restorer:
         stride = self.model.config.model.stride
         x = self._tensor([_pad(c.x, stride) for c in conditions])  # (B, 3, H, W)
         target = self.model.target
-        schedule = SCHEDULES[self.model.config.diffusion.schedule]
-        steps = 1 if sampling.answer == "mean" else sampling.steps
-        gammas = GRIDS[sampling.grid](steps, schedule.gamma_min, min(schedule.gamma_max, GAMMA_MAX))
+        gammas = levels(sampling, SCHEDULES[self.model.config.diffusion.schedule])
 
         def network(x: Tensor, y_t: Tensor, gamma: Tensor) -> Tensor:
             # one level for all: it is that of the sampling

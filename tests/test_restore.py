@@ -14,7 +14,8 @@ import palette
 from palette.checkpoint import IntegrityError
 from palette.data.images import read, write
 from palette.folder import restore_folder
-from palette.restore import Restorer, Sampling
+from palette.restore import Restorer
+from palette.sampling import Sampling
 from palette.types import Observation
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import palette
-from palette.restore import Sampling
+from palette.sampling import Sampling
 from palette.tiling import plan, tiled
 
 

@@ -15,13 +15,14 @@ from torch import Tensor
 
 from palette.checkpoint import Model
 from palette.folder import Result, restore_folder
+from palette.guidance import dynamic_clip, guided
 from palette.kinds import Extend, from_photo, observe, to_photo
 from palette.precision import autocast, choose_device, choose_dtype
-from palette.samplers import SAMPLERS, Clip, Denoise, hold
-from palette.sampling import Answer, Sampling, levels
+from palette.samplers import Clip, Denoise, hold
+from palette.sampling import Answer, Sampling, compute
 from palette.schedule import SCHEDULES
 from palette.seeding import entropy, normal, rng
-from palette.tiling import plan, tiled
+from palette.tiling import Network, plan, tiled
 from palette.types import AugmentingTask, Condition, Observation, Picture, Task
 
 BATCH_PIXELS = 512 * 512
@@ -186,14 +187,16 @@ class Restorer:
         stride = self.model.config.model.stride
         x = self._tensor([_pad(c.x, stride) for c in conditions])  # (B, 3, H, W)
         target = self.model.target
-        gammas = levels(sampling, SCHEDULES[self.model.config.diffusion.schedule])
 
-        def network(x: Tensor, y_t: Tensor, gamma: Tensor) -> Tensor:
+        def forward(x: Tensor, y_t: Tensor, gamma: Tensor) -> Tensor:
             # one level for all: it is that of the sampling
             level = torch.full_like(gamma, conditions[0].level or 0.0)
             with autocast(self.device, self.dtype):
                 return self.model.denoiser(x, y_t, gamma, level)
 
+        network: Network = forward
+        if sampling.guidance != 1:
+            network = guided(forward, sampling.guidance)
         denoise: Denoise = lambda y_t, gamma: network(x, y_t, gamma)  # noqa: E731
         if tile is not None:
             tiles = plan(x.shape[2], x.shape[3], tile, tile // 8, stride)
@@ -205,14 +208,17 @@ class Restorer:
             return normal(seeds, tuple(x.shape[1:]), k).to(self.device)
 
         clip: Clip = lambda z: target.clip(z, x)  # noqa: E731
-        start = None
+        if sampling.guidance != 1:
+            clip = dynamic_clip(target, x)
+        guess, known = target.encode(x, x), None
         if conditions[0].region is not None:
             region = self._tensor(  # (B, 1, H, W)
                 [_pad(c.region[..., None], stride) for c in conditions if c.region is not None]
             )
-            known = target.encode(x, x) * (1 - region)
-            clip, start = hold(clip, known, region), known
-        z = SAMPLERS[sampling.sampler](denoise, gammas, noise, clip, start)
+            guess = known = guess * (1 - region)  # the hole of x is noise
+            clip = hold(clip, known, region)
+        schedule = SCHEDULES[self.model.config.diffusion.schedule]
+        z = compute(sampling, schedule, denoise, noise, clip, guess, known)
         y = target.decode(z, x)[..., :height, :width]
         return ((y + 1) / 2).clamp(0, 1).permute(0, 2, 3, 1).float().cpu().numpy()
 

@@ -240,9 +240,9 @@ SAMPLERS: dict[str, Sampler] = {
 }
 
 
-def evaluations(sampler: str, levels: int) -> int:
+def evaluations(sampler: str, levels: int, resamplings: int = 10) -> int:
     """How often an entry of :data:`SAMPLERS` evaluates the network on a grid of ``levels``."""
-    per_step = {"heun": 2, "repaint": 10}.get(sampler, 1)
+    per_step = {"heun": 2, "repaint": resamplings}.get(sampler, 1)
     return (levels - 1) * per_step + 1
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
+import torch
 from torch import Tensor
 
 from palette.config import nearest
-from palette.samplers import SAMPLERS
-from palette.schedule import GAMMA_MAX, GRIDS, Schedule
+from palette.samplers import SAMPLERS, Clip, Denoise, Noise, ddim, evaluations, repaint
+from palette.schedule import GAMMA_MAX, GRIDS, Schedule, gamma_of_logsnr
 
 Answer = Literal["mean", "sample"]
+STARTS = ("noise", "condition", "mean")
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,16 @@ class Sampling:
     grid: str = "logsnr"
     samples: int = 1
     """Samples that are averaged."""
+    start: Literal["noise", "condition", "mean"] = "noise"
+    """What a sample starts from: pure noise, or at ``start_logsnr`` a noised estimate, which is
+    the condition itself or the mean answer (one of the evaluations)."""
+    start_logsnr: float = -3.0
+    """Log-SNR of the first level where the start is an estimate: −3 is 5 % of its power."""
+    resamplings: int = 10
+    """How often ``repaint`` makes each step."""
+    guidance: float = 1.0
+    """Weight of the condition, for models trained with --diffusion.drop-condition: 1 is none,
+    more follows it harder; two evaluations for each one."""
     level: float = 0.0
     """Of conditioning augmentation, for models that were trained with it."""
     tile: int | Literal["auto"] = "auto"
@@ -40,6 +53,14 @@ class Sampling:
             raise ValueError(
                 f"steps is {self.steps} and samples is {self.samples}: both must be at least 1"
             )
+        if self.start not in STARTS:
+            raise ValueError(f"start is {self.start!r}: choose noise, condition or mean")
+        if not -20 <= self.start_logsnr <= 5:
+            raise ValueError(f"start_logsnr is {self.start_logsnr}: choose −20 to 5, −3 is usual")
+        if self.resamplings < 1:
+            raise ValueError(f"resamplings is {self.resamplings}: it must be at least 1")
+        if not 0 <= self.guidance <= 20:
+            raise ValueError(f"guidance is {self.guidance}: choose 0 to 20, 1 is none")
         if self.tile != "auto" and self.tile < 1:
             raise ValueError(f"tile is {self.tile}: give auto or a side in pixels, e.g. 512")
         if self.sampler not in SAMPLERS:
@@ -52,6 +73,50 @@ class Sampling:
 
 
 def levels(sampling: Sampling, schedule: Schedule) -> Tensor:
-    """The γ that the sampler visits: (n,), increasing, inside of what was trained."""
-    steps = 1 if sampling.answer == "mean" else sampling.steps
-    return GRIDS[sampling.grid](steps, schedule.gamma_min, min(schedule.gamma_max, GAMMA_MAX))
+    """The γ that the sampler visits: (n,), increasing, inside of what was trained.
+
+    As many as ``sampling.steps`` evaluations allow.
+    """
+    last = min(schedule.gamma_max, GAMMA_MAX)
+    if sampling.answer == "mean":
+        return GRIDS[sampling.grid](1, schedule.gamma_min, last)
+    first, budget = schedule.gamma_min, sampling.steps
+    if sampling.start != "noise":
+        first = max(first, float(gamma_of_logsnr(torch.tensor(sampling.start_logsnr).double())))
+        budget -= sampling.start == "mean"
+    per_step = evaluations(sampling.sampler, 2, sampling.resamplings) - 1
+    count = (budget - 1) // per_step + 1
+    if count < 1 or (per_step > 1 and count < 2):
+        raise ValueError(
+            f"steps is {sampling.steps}: {sampling.sampler} from {sampling.start} takes at least "
+            f"{per_step + 1 + (sampling.start == 'mean')} evaluations"
+        )
+    return GRIDS[sampling.grid](count, first, last)
+
+
+def compute(
+    sampling: Sampling,
+    schedule: Schedule,
+    denoise: Denoise,
+    noise: Noise,
+    clip: Clip,
+    guess: Tensor,
+    known: Tensor | None = None,
+) -> Tensor:
+    """Run the sampler: what is diffused, (B, 3, H, W), clean.
+
+    ``guess`` is what the condition itself would answer; ``known`` holds the known pixels of a
+    picture with a hole, 0 in it, and ``clip`` puts them back (:func:`palette.samplers.hold`).
+    """
+    gammas = levels(sampling, schedule)
+    start = known
+    if sampling.answer == "sample" and sampling.start == "condition":
+        start = guess
+    elif sampling.answer == "sample" and sampling.start == "mean":
+        first = levels(replace(sampling, answer="mean"), schedule)
+        # noise of its own: the sample's start must not know what the estimate has seen
+        start = ddim(denoise, first, lambda k: noise(-1), clip, known)
+    sampler = SAMPLERS[sampling.sampler]
+    if sampling.sampler == "repaint":
+        sampler = partial(repaint, resamplings=sampling.resamplings)
+    return sampler(denoise, gammas, noise, clip, start)

@@ -42,6 +42,15 @@ class DiffusionConfig:
     """Weight of the loss as a function of the noise level."""
     residual: bool = True
     """Diffuse the scaled residual where the task's condition is near its target."""
+    drop_condition: float = 0.0
+    """Share of the training samples that see no condition, for classifier-free guidance; 0.1 is
+    usual. `palette restore --guidance` uses it."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.drop_condition < 1:
+            raise ValueError(
+                f"diffusion.drop_condition is {self.drop_condition}: it must be in [0, 1), e.g. 0.1"
+            )
 
 
 @dataclass(frozen=True)

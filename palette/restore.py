@@ -138,6 +138,11 @@ class Restorer:
                 self.task.augment(observation, sampling.level, rng(seed, "augment"))
                 for observation, seed in zip(observations, seeds, strict=True)
             ]
+        if sampling.guidance != 1 and not self.model.config.diffusion.drop_condition:
+            raise ValueError(
+                f"guidance is {sampling.guidance}, but this model always saw its condition: train "
+                f"with --diffusion.drop-condition 0.1, or leave guidance at 1"
+            )
         conditions = [
             self.task.condition(observation, rng(seed, "condition"))
             for observation, seed in zip(observations, seeds, strict=True)

@@ -85,12 +85,13 @@ def levels(sampling: Sampling, schedule: Schedule) -> Tensor:
         first = max(first, float(gamma_of_logsnr(torch.tensor(sampling.start_logsnr).double())))
         budget -= sampling.start == "mean"
     per_step = evaluations(sampling.sampler, 2, sampling.resamplings) - 1
-    count = (budget - 1) // per_step + 1
-    if count < 1 or (per_step > 1 and count < 2):
+    least = 1 if per_step == 1 else per_step + 1  # a single level would not be that sampler
+    if budget < least:
         raise ValueError(
-            f"steps is {sampling.steps}: {sampling.sampler} from {sampling.start} takes at least "
-            f"{per_step + 1 + (sampling.start == 'mean')} evaluations"
+            f"steps is {sampling.steps}: {sampling.sampler} started from {sampling.start} takes at "
+            f"least {least + sampling.steps - budget} evaluations"
         )
+    count = (budget - 1) // per_step + 1
     return GRIDS[sampling.grid](count, first, last)
 
 

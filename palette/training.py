@@ -34,6 +34,7 @@ from palette.data.loader import batches
 from palette.data.sources import Source
 from palette.diffusion import Denoiser, epsilon_loss
 from palette.files import lock, write_bytes, write_json
+from palette.guidance import drop_condition
 from palette.precision import autocast, choose_device, choose_dtype
 from palette.restore import Restorer
 from palette.schedule import SCHEDULES
@@ -161,6 +162,7 @@ def _step(
     settings, schedule = config.train, SCHEDULES[config.diffusion.schedule]
     torch.manual_seed(entropy(config.seed, "dropout", state.step) % 2**63)
     levels = generator(config.seed, "gamma", state.step)
+    drops = generator(config.seed, "drop", state.step)
     draws = torch.Generator(device).manual_seed(entropy(config.seed, "noise", state.step) % 2**63)
     total = torch.zeros((), device=device)
     state.optimizer.zero_grad(set_to_none=True)
@@ -169,6 +171,9 @@ def _step(
         first = (state.step * settings.accumulate + micro) * settings.batch
         batch = samples.on_device(batch, first)
         x, y = batch["x"], state.target.encode(batch["y"], batch["x"])  # (B, 3, H, W)
+        if config.diffusion.drop_condition:
+            dropped = torch.rand(len(x), generator=drops) < config.diffusion.drop_condition
+            x = drop_condition(x, dropped.to(device))  # (B, 3, H, W)
         gamma = schedule.draw(torch.rand((len(x), 2), generator=levels)).to(device)
         noise = torch.randn(y.shape, generator=draws, device=device)
         denoise = partial(state.denoiser, level=batch.get("level"))

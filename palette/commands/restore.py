@@ -31,6 +31,14 @@ class Restore:
     grid: str = "logsnr"
     samples: int = 1
     """Samples that are averaged."""
+    start: Literal["noise", "condition", "mean"] = "noise"
+    """What a sample starts from: noise, the condition, or the mean answer (one evaluation)."""
+    start_logsnr: float = -3.0
+    """Log-SNR of the first level where the start is an estimate."""
+    resamplings: int = 10
+    """How often `--sampler repaint` makes each step."""
+    guidance: float = 1.0
+    """Weight of the condition, for models trained with --diffusion.drop-condition; 1 is none."""
     level: float = 0.0
     """Of conditioning augmentation, for models that were trained with it."""
     tile: int | Literal["auto"] = "auto"
@@ -65,6 +73,10 @@ def run(args: Restore) -> int:
         sampler=args.sampler,
         grid=args.grid,
         samples=args.samples,
+        start=args.start,
+        start_logsnr=args.start_logsnr,
+        resamplings=args.resamplings,
+        guidance=args.guidance,
         level=args.level,
         tile=args.tile,
     )

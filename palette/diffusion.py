@@ -42,14 +42,20 @@ class Target:
     residual_scale: float | None = None
 
     def encode(self, y: Tensor, x: Tensor) -> Tensor:
-        return y if self.residual_scale is None else (y - x) / self.residual_scale
+        return y if self.residual_scale is None else (y - x).div_(self.residual_scale)
 
     def decode(self, z: Tensor, x: Tensor) -> Tensor:
-        return z if self.residual_scale is None else z * self.residual_scale + x
+        return z if self.residual_scale is None else (z * self.residual_scale).add_(x)
+
+    def guess(self, x: Tensor) -> Tensor:
+        """What the condition itself would answer: itself, no residual. It takes no memory."""
+        return x if self.residual_scale is None else x.new_zeros(()).expand_as(x)
 
     def clip(self, z: Tensor, x: Tensor) -> Tensor:
-        """Clip in picture space, to [−1, 1], whatever is diffused."""
-        return self.encode(self.decode(z, x).clamp(-1, 1), x)
+        """Clip in picture space, to [−1, 1], whatever is diffused; one new tensor."""
+        if self.residual_scale is None:
+            return z.clamp(-1, 1)
+        return self.decode(z, x).clamp_(-1, 1).sub_(x).div_(self.residual_scale)
 
 
 def _constant(gamma: Tensor, p: int) -> Tensor:

@@ -18,7 +18,9 @@ It evaluates the network once per level (``heun`` and ``repaint`` more often: :f
 and returns the x̂0 of the last level, clipped: the step to γ = 1 is one of first order, which needs
 no evaluation. A single level gives the posterior mean E[y | x], the regression answer.
 
-The numbers of the schedule are Python floats, so that no step waits for the device.
+The numbers of the schedule are Python floats, so that no step waits for the device. A step writes
+only into what it has made itself (``y += …`` after ``y = … * y``): of a large picture, no more
+canvases are alive than the formula needs.
 """
 
 from __future__ import annotations
@@ -69,8 +71,7 @@ def ancestral(
     levels = _levels(gammas)
     y = _begin(levels[0], noise, start)
     for k, (t, s) in enumerate(pairwise(levels), 1):
-        x0 = _estimate(denoise, y, t, clip)
-        y = _posterior_draw(y, x0, t, s, noise(k))
+        y = _posterior_draw(y, _estimate(denoise, y, t, clip), t, s, noise(k))
     return _estimate(denoise, y, levels[-1], clip)
 
 
@@ -100,9 +101,8 @@ def repaint(
                 kept = t.gamma / s.gamma
                 k += 1
                 y = math.sqrt(kept) * y + math.sqrt(1 - kept) * noise(k)
-            x0 = _estimate(denoise, y, t, clip)
             k += 1
-            y = _posterior_draw(y, x0, t, s, noise(k))
+            y = _posterior_draw(y, _estimate(denoise, y, t, clip), t, s, noise(k))
     return _estimate(denoise, y, levels[-1], clip)
 
 
@@ -116,6 +116,7 @@ def ddim(
         x0 = _estimate(denoise, y, t, clip)
         eps = (y - t.alpha * x0) / t.sigma
         y = s.alpha * x0 + s.sigma * eps
+        del x0, eps  # no canvas idles beside the next evaluation
     return _estimate(denoise, y, levels[-1], clip)
 
 
@@ -146,8 +147,10 @@ def dpmpp_2m(
     y = _begin(levels[0], noise, start)
     past: list[Estimate] = []
     for t, s in pairwise(levels):
-        past = [(_estimate(denoise, y, t, clip), t.lam), *past][:2]
-        y = (s.sigma / t.sigma) * y + s.alpha * _drift(past, s.lam)
+        past.insert(0, (_estimate(denoise, y, t, clip), t.lam))
+        y = (s.sigma / t.sigma) * y
+        y += s.alpha * _drift(past, s.lam)
+        del past[1:]  # all that the next step draws on
     return _estimate(denoise, y, levels[-1], clip)
 
 
@@ -163,8 +166,10 @@ def dpmpp_3m(
     y = _begin(levels[0], noise, start)
     past: list[Estimate] = []
     for t, s in pairwise(levels):
-        past = [(_estimate(denoise, y, t, clip), t.lam), *past][:3]
-        y = (s.sigma / t.sigma) * y + s.alpha * _drift(past, s.lam)
+        past.insert(0, (_estimate(denoise, y, t, clip), t.lam))
+        y = (s.sigma / t.sigma) * y
+        y += s.alpha * _drift(past, s.lam)
+        del past[2:]
     return _estimate(denoise, y, levels[-1], clip)
 
 
@@ -176,9 +181,12 @@ def dpmpp_2m_sde(
     y = _begin(levels[0], noise, start)
     past: list[Estimate] = []
     for k, (t, s) in enumerate(pairwise(levels), 1):
-        past = [(_estimate(denoise, y, t, clip), t.lam), *past][:2]
+        past.insert(0, (_estimate(denoise, y, t, clip), t.lam))
         kept, fresh = _fade(t, s)
-        y = kept * y + s.alpha * _drift(past, s.lam, rate=2.0) + fresh * noise(k)
+        y = kept * y
+        y += s.alpha * _drift(past, s.lam, rate=2.0)
+        y += fresh * noise(k)
+        del past[1:]
     return _estimate(denoise, y, levels[-1], clip)
 
 
@@ -193,9 +201,12 @@ def dpmpp_3m_sde(
     y = _begin(levels[0], noise, start)
     past: list[Estimate] = []
     for k, (t, s) in enumerate(pairwise(levels), 1):
-        past = [(_estimate(denoise, y, t, clip), t.lam), *past][:3]
+        past.insert(0, (_estimate(denoise, y, t, clip), t.lam))
         kept, fresh = _fade(t, s)
-        y = kept * y + s.alpha * _drift(past, s.lam, rate=2.0) + fresh * noise(k)
+        y = kept * y
+        y += s.alpha * _drift(past, s.lam, rate=2.0)
+        y += fresh * noise(k)
+        del past[2:]
     return _estimate(denoise, y, levels[-1], clip)
 
 
@@ -257,8 +268,8 @@ def hold(clip: Clip, values: Tensor, region: Tensor) -> Clip:
     deterministic samplers, as their flow does, with the posterior's fresh ε in random ones. The
     start has to contain them too: ``start=values * (1 - region)``, or an estimate that agrees.
     """
-    known = values * (1 - region)
-    return lambda x0: known + region * clip(x0)
+    hole = region > 0
+    return lambda x0: torch.where(hole, clip(x0), values)
 
 
 def _levels(gammas: Tensor) -> list[Level]:
@@ -285,8 +296,12 @@ def _begin(first: Level, noise: Noise, start: Tensor | None) -> Tensor:
 def _estimate(denoise: Denoise, y: Tensor, level: Level, clip: Clip) -> Tensor:
     """x̂0 = (y_t − σ·ε̂) / α, clipped; in the precision of the state."""
     gamma = torch.full((len(y),), level.gamma, dtype=y.dtype, device=y.device)
-    eps = denoise(y, gamma).to(y.dtype)
-    return clip((y - level.sigma * eps) / level.alpha)
+    return clip(_clean(y, denoise(y, gamma).to(y.dtype), level))
+
+
+def _clean(y: Tensor, eps: Tensor, level: Level) -> Tensor:
+    # a function of its own, so that ε̂ is gone when the clip begins
+    return (y - level.sigma * eps).div_(level.alpha)
 
 
 def _posterior_draw(y: Tensor, x0: Tensor, t: Level, s: Level, noise: Tensor) -> Tensor:

@@ -37,9 +37,13 @@ class Tiles:
     def __len__(self) -> int:
         return len(self.tops) * len(self.lefts)
 
-    def window(self) -> Tensor:
-        """(height, width) weights: 1 inside, a raised cosine over ``overlap`` at every side."""
-        return torch.outer(_ramp(self.height, self.overlap), _ramp(self.width, self.overlap))
+    def windows(self) -> list[tuple[Tensor, Tensor]]:
+        """Weights of each tile, (height, 1) and (width,), of which the product counts.
+
+        1 inside, raised cosines over the overlaps; those of all tiles add up to 1 everywhere.
+        """
+        rows = [share[:, None] for share in _shares(self.tops, self.height, self.overlap)]
+        return list(product(rows, _shares(self.lefts, self.width, self.overlap)))
 
 
 def plan(height: int, width: int, tile: int, overlap: int, stride: int) -> Tiles:
@@ -64,22 +68,19 @@ def tiled(
 
     ``x`` is the condition's canvas. The sum is taken in the order of the tiles, whatever ``batch``.
     """
-    window = tiles.window().to(x)
-    share = torch.zeros_like(x[0, 0])
-    for where in tiles:
-        share[where] += window
-    places = list(tiles)
+    windows = [(row.to(x), column.to(x)) for row, column in tiles.windows()]
+    places = list(zip(tiles, windows, strict=True))
 
     def denoise(y_t: Tensor, gamma: Tensor) -> Tensor:
         total = torch.zeros_like(y_t)
         for first in range(0, len(places), batch):
             group = places[first : first + batch]
-            x_tiles = torch.cat([x[:, :, rows, columns] for rows, columns in group])
-            y_tiles = torch.cat([y_t[:, :, rows, columns] for rows, columns in group])
+            x_tiles = torch.cat([x[:, :, rows, columns] for (rows, columns), _ in group])
+            y_tiles = torch.cat([y_t[:, :, rows, columns] for (rows, columns), _ in group])
             eps = network(x_tiles, y_tiles, gamma.expand(len(group)))
-            for (rows, columns), one in zip(group, eps, strict=True):
-                total[0, :, rows, columns] += one * window
-        return total.div_(share)
+            for ((rows, columns), (row, column)), one in zip(group, eps, strict=True):
+                total[0, :, rows, columns].addcmul_(one, row * column)
+        return total
 
     return denoise
 
@@ -91,6 +92,15 @@ def _fit(length: int, tile: int, overlap: int, stride: int) -> tuple[int, tuple[
     free = (length - fitting) // stride
     starts = (free * i // max(1, count - 1) * stride for i in range(count))
     return fitting, tuple(starts)
+
+
+def _shares(starts: tuple[int, ...], length: int, overlap: int) -> list[Tensor]:
+    """(length,) weights for each start along one side, which add up to 1 where tiles overlap."""
+    ramp = _ramp(length, overlap)
+    whole = torch.zeros(starts[-1] + length)
+    for start in starts:
+        whole[start : start + length] += ramp
+    return [ramp / whole[start : start + length] for start in starts]
 
 
 def _ramp(length: int, overlap: int) -> Tensor:

@@ -61,6 +61,37 @@ class Architecture:
         """Sides of the network's input must be multiples of this."""
         return self.patch * 2 ** (len(self.multipliers) - 1)
 
+    @property
+    def activations(self) -> float:
+        """Numbers that inference holds at once for each pixel of the picture, at its widest place.
+
+        The skips that wait, and a residual block's own: its input normalized and activated, or
+        input, shortcut and three steps of its second half. The walk is that of ``UNet.forward``.
+        """
+        widths = [self.width * m for m in self.multipliers]
+        areas = [1 / (self.patch * 2**level) ** 2 for level in range(len(widths))]
+
+        def block(inputs: int, outputs: int, level: int) -> float:
+            return max(3 * inputs, inputs + 4 * outputs) * areas[level]
+
+        current, skips, peak = self.width, [(self.width, 0)], 0.0
+        waiting = lambda: sum(channels * areas[level] for channels, level in skips)  # noqa: E731
+        for level, width in enumerate(widths):
+            for _ in range(self.blocks):
+                peak = max(peak, waiting() + block(current, width, level))
+                current = width
+                skips.append((width, level))
+            if level < len(widths) - 1:
+                skips.append((width, level + 1))
+        for level, width in reversed(list(enumerate(widths))):
+            for _ in range(self.blocks + 1):
+                inputs = current + skips.pop()[0]
+                peak = max(peak, waiting() + block(inputs, width, level))
+                current = width
+            if level > 0:
+                peak = max(peak, waiting() + block(current, current, level - 1))
+        return peak
+
 
 PRESETS: dict[str, Architecture] = {
     # learns something in minutes on a CPU

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,8 +15,10 @@ from torch import Tensor
 
 from palette.checkpoint import Model
 from palette.folder import Result, restore_folder
+from palette.guard import grid, guard, reduced
 from palette.guidance import dynamic_clip, guided
 from palette.kinds import Extend, from_photo, observe, to_photo
+from palette.memory import free_bytes, is_out_of_memory, room
 from palette.precision import autocast, choose_device, choose_dtype
 from palette.samplers import Clip, Denoise, hold
 from palette.sampling import Answer, Sampling, compute
@@ -29,7 +31,8 @@ BATCH_PIXELS = 512 * 512
 """Pictures of one size, and tiles of a picture, share a batch up to this many pixels."""
 WHOLE_PIXELS = 1024 * 1024
 """tile = auto: pictures of up to this many pixels are not tiled."""
-AUTO_TILE, SMALLEST_TILE = 512, 64
+TILES = (512, 256, 128, 64)
+"""Sides that tile = auto tries, the first that memory suffices for."""
 
 
 class Restorer:
@@ -143,42 +146,66 @@ class Restorer:
                 f"guidance is {sampling.guidance}, but this model always saw its condition: train "
                 f"with --diffusion.drop-condition 0.1, or leave guidance at 1"
             )
-        conditions = [
+        conditions = (  # made when their turn has come: each is as large as its result
             self.task.condition(observation, rng(seed, "condition"))
             for observation, seed in zip(observations, seeds, strict=True)
-        ]
+        )
         restored: list[Picture] = []
         for batch in _batches(conditions, sampling.tile):
-            first = len(restored)
-            batch_seeds = seeds[first : first + len(batch)]
-            runs = [
-                self._fitting(batch, [entropy(seed, "sample", n) for seed in batch_seeds], sampling)
-                for n in range(sampling.samples)
+            here = slice(len(restored), len(restored) + len(batch))
+            mean = self._fitting(batch, [entropy(s, "sample", 0) for s in seeds[here]], sampling)
+            for n in range(1, sampling.samples):
+                keys = [entropy(seed, "sample", n) for seed in seeds[here]]
+                mean += self._fitting(batch, keys, sampling)
+            mean /= sampling.samples
+            restored += [
+                self.task.finish(picture, observation)
+                for picture, observation in zip(mean, observations[here], strict=True)
             ]
-            restored += list(np.mean(runs, axis=0) if len(runs) > 1 else runs[0])
-        return [
-            self.task.finish(picture, observation)
-            for picture, observation in zip(restored, observations, strict=True)
-        ]
+        return restored
 
     def _fitting(
         self, conditions: Sequence[Condition], seeds: Sequence[int], sampling: Sampling
     ) -> np.ndarray:
-        """Run; with tile = auto, halve the tile and run again where memory does not suffice."""
-        height, width = conditions[0].x.shape[:2]
+        """Run; with tile = auto, halve the tile and run again where memory does not suffice.
+
+        A batch of pictures is first taken apart.
+        """
         if sampling.tile != "auto":
             return self._run(conditions, seeds, sampling, sampling.tile)
-        tile = AUTO_TILE if height * width > WHOLE_PIXELS else None
+        height, width = conditions[0].x.shape[:2]
+        tile = self._auto_tile(len(conditions) * height * width, sampling)
         while True:
             try:
                 return self._run(conditions, seeds, sampling, tile)
-            except torch.OutOfMemoryError:
-                smaller = AUTO_TILE if tile is None else tile // 2
-                if len(conditions) > 1 or smaller < SMALLEST_TILE:
+            except (RuntimeError, MemoryError) as error:
+                smaller = TILES[0] if tile is None else tile // 2
+                if not is_out_of_memory(error) or (len(conditions) == 1 and smaller < TILES[-1]):
                     raise
-                print(f"out of memory: trying tiles of {smaller}", file=sys.stderr)
-                tile = smaller
+            # here the failed run is forgotten, and its tensors with it
+            if self.device.type == "cuda":
                 torch.cuda.empty_cache()
+            if len(conditions) > 1:
+                alone = zip(conditions, seeds, strict=True)
+                return np.concatenate([self._fitting([c], [s], sampling) for c, s in alone])
+            print(f"out of memory: trying tiles of {smaller}", file=sys.stderr)
+            tile = smaller
+
+    def _auto_tile(self, pixels: int, sampling: Sampling) -> int | None:
+        """The side that free memory suffices for; None: no tiles, for up to a megapixel."""
+        room = self._room(pixels, sampling)
+        if pixels <= min(WHOLE_PIXELS, room):
+            return None
+        tile = next((side for side in TILES if side**2 <= room), TILES[-1])
+        if tile < TILES[0]:
+            print(f"little free memory: tiles of {tile}", file=sys.stderr)
+        return tile
+
+    def _room(self, pixels: int, sampling: Sampling) -> float:
+        """Pixels that the network may see at once, in the memory that ``pixels`` of state leave."""
+        evaluations = 1 if sampling.guidance == 1 else 2
+        free = free_bytes(self.device)
+        return room(self.model.config.model, self.dtype, free, pixels) / evaluations
 
     @torch.inference_mode()
     def _run(
@@ -191,59 +218,82 @@ class Restorer:
         height, width = conditions[0].x.shape[:2]
         stride = self.model.config.model.stride
         x = self._tensor([_pad(c.x, stride) for c in conditions])  # (B, 3, H, W)
-        target = self.model.target
+        regions = [_pad(c.region[..., None], stride) for c in conditions if c.region is not None]
+        region = self._tensor(regions) if regions else None  # (B, 1, H, W)
+        # one level for all: it is that of the sampling
+        z = self._solve(x, region, conditions[0].level or 0.0, seeds, sampling, tile)
+        y = self.model.target.decode(z, x)[..., :height, :width]
+        return (y + 1).div_(2).clamp_(0, 1).permute(0, 2, 3, 1).float().cpu().numpy()
+
+    def _solve(
+        self,
+        x: Tensor,
+        region: Tensor | None,
+        level: float,
+        seeds: Sequence[int],
+        sampling: Sampling,
+        tile: int | None,
+    ) -> Tensor:
+        """What is diffused, clean, (B, 3, H, W), for the condition ``x`` of the same size."""
+        target, stride = self.model.target, self.model.config.model.stride
+        height, width = x.shape[-2:]
 
         def forward(x: Tensor, y_t: Tensor, gamma: Tensor) -> Tensor:
-            # one level for all: it is that of the sampling
-            level = torch.full_like(gamma, conditions[0].level or 0.0)
             with autocast(self.device, self.dtype):
-                return self.model.denoiser(x, y_t, gamma, level)
+                return self.model.denoiser(x, y_t, gamma, torch.full_like(gamma, level))
 
         network: Network = forward
         if sampling.guidance != 1:
             network = guided(forward, sampling.guidance)
         denoise: Denoise = lambda y_t, gamma: network(x, y_t, gamma)  # noqa: E731
-        if tile is not None:
-            tiles = plan(x.shape[2], x.shape[3], tile, tile // 8, stride)
-            if len(tiles) > 1:
-                together = max(1, BATCH_PIXELS // (tiles.height * tiles.width))
-                denoise = tiled(network, x, tiles, together)
+        clip: Clip = lambda z: target.clip(z, x)  # noqa: E731
+        if sampling.guidance != 1:
+            clip = dynamic_clip(target, x)
 
         def noise(k: int) -> Tensor:
             return normal(seeds, tuple(x.shape[1:]), k).to(self.device)
 
-        clip: Clip = lambda z: target.clip(z, x)  # noqa: E731
-        if sampling.guidance != 1:
-            clip = dynamic_clip(target, x)
-        guess, known = target.encode(x, x), None
-        if conditions[0].region is not None:
-            region = self._tensor(  # (B, 1, H, W)
-                [_pad(c.region[..., None], stride) for c in conditions if c.region is not None]
-            )
-            guess = known = guess * (1 - region)  # the hole of x is noise
+        tiles = None if tile is None else plan(height, width, tile, tile // 8, stride)
+        if tile is not None and tiles is not None and len(tiles) > 1:
+            fitting = min(BATCH_PIXELS, self._room(height * width, sampling))
+            together = max(1, int(fitting / (tiles.height * tiles.width)))
+            denoise = tiled(network, x, tiles, together)
+            if self.task.drifts:
+                # a third of the sides at most: a ninth of the time
+                longest = min(tile, max(height, width) // 3)
+                keys = [entropy(seed, "coarse") for seed in seeds]
+                fill = normal(keys, (3, longest, longest), "hole").to(x)
+                small, hole = reduced(x, region, longest, stride, fill)
+                coarse = self._solve(small, hole, level, keys, sampling, None)
+                clip = guard(clip, coarse, hole, region, grid(height, width, tile // 2))
+        guess, known = target.guess(x), None
+        if region is not None:
+            guess = known = (guess * (1 - region)).contiguous()  # the hole of x is noise
             clip = hold(clip, known, region)
         schedule = SCHEDULES[self.model.config.diffusion.schedule]
-        z = compute(sampling, schedule, denoise, noise, clip, guess, known)
-        y = target.decode(z, x)[..., :height, :width]
-        return ((y + 1) / 2).clamp(0, 1).permute(0, 2, 3, 1).float().cpu().numpy()
+        return compute(sampling, schedule, denoise, noise, clip, guess, known)
 
     def _tensor(self, arrays: Sequence[np.ndarray]) -> Tensor:
         """(H, W, C) arrays to a (B, C, H, W) tensor on the device."""
-        return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).contiguous().to(self.device)
+        if len(arrays) == 1 and self.device.type == "cpu":  # where it lies, not to be written to
+            return torch.from_numpy(arrays[0])[None].permute(0, 3, 1, 2)
+        return torch.from_numpy(np.stack(arrays)).to(self.device).permute(0, 3, 1, 2).contiguous()
 
 
 def _batches(
-    conditions: Sequence[Condition], tile: int | Literal["auto"]
+    conditions: Iterable[Condition], tile: int | Literal["auto"]
 ) -> Iterator[list[Condition]]:
     """Runs of neighbours of one size, cut so that a batch stays small; tiled pictures go alone."""
     for (height, width), group in groupby(conditions, key=lambda c: c.x.shape[:2]):
-        same = list(group)
         alone = tile != "auto" and max(height, width) > tile
         most = 1 if alone else max(1, BATCH_PIXELS // (height * width))
-        yield from (same[i : i + most] for i in range(0, len(same), most))
+        while batch := list(islice(group, most)):
+            yield batch
 
 
 def _pad(array: np.ndarray, stride: int) -> np.ndarray:
     """Reflect at the bottom and at the right until both sides are multiples of ``stride``."""
-    height, width = array.shape[:2]
-    return np.pad(array, ((0, -height % stride), (0, -width % stride), (0, 0)), mode="reflect")
+    down, right = (-side % stride for side in array.shape[:2])
+    if down == right == 0:
+        return array
+    return np.pad(array, ((0, down), (0, right), (0, 0)), mode="reflect")

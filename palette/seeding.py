@@ -38,5 +38,7 @@ def normal(seeds: Sequence[int], shape: tuple[int, ...], *key: Key) -> Tensor:
 
     A batch therefore gives each picture the numbers that it would get alone.
     """
-    rows = [torch.randn(shape, generator=generator(seed, *key)) for seed in seeds]
-    return torch.stack(rows)
+    numbers = torch.empty(len(seeds), *shape)
+    for row, seed in zip(numbers, seeds, strict=True):
+        row.normal_(generator=generator(seed, *key))
+    return numbers

@@ -54,6 +54,7 @@ class WholePictureTask(DegradedTask):
 
     residual: ClassVar[bool] = True
     masked: ClassVar[bool] = False
+    drifts: ClassVar[bool] = False
 
     @property
     def multiple(self) -> int:
@@ -124,6 +125,7 @@ class HoleTask(DegradedTask):
 
     residual: ClassVar[bool] = False
     masked: ClassVar[bool] = True
+    drifts: ClassVar[bool] = True
     multiple: ClassVar[int] = 1
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -15,6 +16,8 @@ from palette.types import Observation, Picture
 @dataclass(frozen=True)
 class Colorization(WholePictureTask):
     """The condition is the luma, repeated to three channels."""
+
+    drifts: ClassVar[bool] = True
 
     degradation: str = "grayscale"
 

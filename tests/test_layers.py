@@ -26,6 +26,8 @@ LAYER_0 = {
     "samplers",
     "unet",
     "tiling",
+    "memory",
+    "guard",
 }
 LAYER_4 = ["api", "cli", "commands", "__main__"]
 ENGINE_OF_EVAL = ["evaluate", "compare", "merge", "protocols"]

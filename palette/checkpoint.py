@@ -76,6 +76,15 @@ class Model:
     config: RunConfig
     info: dict[str, Any]
     """What model.json says: step, digest of the weights, data fingerprint, versions …"""
+    searched: tuple[Mapping[str, Any], ...] = ()
+    """Levels that `palette search` found: sampler, start, steps, logsnrs and their scores."""
+
+    def searched_for(self, sampler: str, start: str, steps: int) -> tuple[float, ...] | None:
+        """The log-SNR levels found for this way of sampling, if any."""
+        for entry in self.searched:
+            if (entry["sampler"], entry["start"], entry["steps"]) == (sampler, start, steps):
+                return tuple(entry["logsnrs"])
+        return None
 
 
 def save_model(folder: Path, model: Model) -> None:
@@ -95,18 +104,42 @@ def save_model(folder: Path, model: Model) -> None:
         (temporary / "README.md").write_text(_card(described), encoding="utf-8")
 
 
-def load_model(folder: Path, device: str | torch.device = "cpu") -> Model:
-    """Load a model folder, or the ``model`` folder of a run.
+def save_searched(folder: Path, entry: Mapping[str, Any]) -> None:
+    """Add to searched.json of a model folder; an entry of the same sampling makes way."""
+    folder = _model_folder(folder)
+    key = ("sampler", "start", "steps")
+    others = [e for e in _searched(folder) if any(e[name] != entry[name] for name in key)]
+    weights = _read_json(folder / "model.json")["sha256"]
+    content = {"schema": SCHEMA, "weights": weights, "searched": [*others, entry]}
+    write_json(folder / "searched.json", content)
 
-    Raises ValueError where there is no model, IntegrityError where it is damaged.
-    """
+
+def _searched(folder: Path) -> tuple[Mapping[str, Any], ...]:
+    """Entries of searched.json, if it belongs to these weights."""
+    if not (folder / "searched.json").exists():
+        return ()
+    content = _read_json(folder / "searched.json")
+    same = content["weights"] == _read_json(folder / "model.json")["sha256"]
+    return tuple(content["searched"]) if same else ()
+
+
+def _model_folder(folder: Path) -> Path:
     if (folder / "model" / "model.json").exists():
-        folder = folder / "model"
+        return folder / "model"
     if not (folder / "model.json").exists():
         raise ValueError(
             f"{folder} holds no model: give a run folder with a finished or saved model, or a "
             f"folder with model.json and weights.safetensors"
         )
+    return folder
+
+
+def load_model(folder: Path, device: str | torch.device = "cpu") -> Model:
+    """Load a model folder, or the ``model`` folder of a run.
+
+    Raises ValueError where there is no model, IntegrityError where it is damaged.
+    """
+    folder = _model_folder(folder)
     info = _read_json(folder / "model.json")
     weights = _load_tensors(folder / "weights.safetensors", info["sha256"])
     config = from_dict(RunConfig, info["config"])
@@ -116,7 +149,8 @@ def load_model(folder: Path, device: str | torch.device = "cpu") -> Model:
     except RuntimeError as error:
         raise IntegrityError(f"{folder}: the weights do not fit model.json: {error}") from None
     denoiser.requires_grad_(False).eval().to(device)
-    return Model(denoiser, Target(info["residual_scale"]), config, info)
+    target = Target(info["residual_scale"])
+    return Model(denoiser, target, config, info, _searched(folder))
 
 
 def _load_tensors(path: Path, digest: str) -> Tensors:

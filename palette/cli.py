@@ -21,6 +21,7 @@ COMMANDS = {
     "train": "train TASK on a folder of pictures",
     "resume": "continue a stopped run, or a finished one to more steps",
     "restore": "restore a picture or a folder of pictures",
+    "search": "find the noise levels that suit a model, for few evaluations",
     "evaluate": "measure a model on clean pictures and write a report",
     "compare": "measure the pictures of any tool against their originals",
     "merge": "join the parts of an evaluation that ran in shards",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import replace
 from itertools import groupby, islice
 from pathlib import Path
@@ -57,6 +58,12 @@ class Restorer:
         self.dtype = choose_dtype(precision, self.device)
         self.model.denoiser.to(self.device)
 
+    def using(self, sampling: Sampling) -> Restorer:
+        """The same network, sampled otherwise."""
+        other = copy(self)
+        other.sampling = sampling
+        return other
+
     @property
     def digest(self) -> str:
         """SHA-256 of the weights."""
@@ -66,7 +73,7 @@ class Restorer:
         """What the model is, as plain JSON values."""
         return {
             **self.model.info,
-            "sampling": self.sampling.as_json(),
+            "sampling": self._at_searched_levels(self.sampling).as_json(),
             "device": self.device.type,
             "dtype": str(self.dtype)[6:],
         }
@@ -133,6 +140,7 @@ class Restorer:
             answer=answer or self.sampling.answer,
             steps=self.sampling.steps if steps is None else steps,
         )
+        sampling = self._at_searched_levels(sampling)
         seeds = range(len(observations)) if seeds is None else seeds
         if sampling.level:
             if not isinstance(self.task, AugmentingTask):
@@ -163,6 +171,12 @@ class Restorer:
                 for picture, observation in zip(mean, observations[here], strict=True)
             ]
         return restored
+
+    def _at_searched_levels(self, sampling: Sampling) -> Sampling:
+        if sampling.grid != "auto" or sampling.logsnrs is not None or sampling.answer == "mean":
+            return sampling
+        found = self.model.searched_for(sampling.sampler, sampling.start, sampling.steps)
+        return replace(sampling, logsnrs=found)
 
     def _fitting(
         self, conditions: Sequence[Condition], seeds: Sequence[int], sampling: Sampling

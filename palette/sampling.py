@@ -11,7 +11,7 @@ from torch import Tensor
 
 from palette.config import nearest
 from palette.samplers import SAMPLERS, Clip, Denoise, Noise, ddim, evaluations, repaint
-from palette.schedule import GAMMA_MAX, GRIDS, Schedule, gamma_of_logsnr
+from palette.schedule import GAMMA_MAX, GRIDS, Schedule, gamma_of_logsnr, logsnr_grid
 
 Answer = Literal["mean", "sample"]
 STARTS = ("noise", "condition", "mean")
@@ -27,7 +27,11 @@ class Sampling:
     steps: int = 8
     """Evaluations of the network for a sample."""
     sampler: str = "dpmpp_2m"
-    grid: str = "logsnr"
+    grid: str = "auto"
+    """Where the levels lie. auto: where `palette search` put them for this model, sampler, start
+    and number of steps, else logsnr."""
+    logsnrs: tuple[float, ...] | None = None
+    """The levels themselves, noisiest first; then neither steps nor grid count."""
     samples: int = 1
     """Samples that are averaged."""
     start: Literal["noise", "condition", "mean"] = "noise"
@@ -65,8 +69,8 @@ class Sampling:
             raise ValueError(f"tile is {self.tile}: give auto or a side in pixels, e.g. 512")
         if self.sampler not in SAMPLERS:
             raise ValueError(f"sampler is {self.sampler!r}: {nearest(self.sampler, SAMPLERS)}")
-        if self.grid not in GRIDS:
-            raise ValueError(f"grid is {self.grid!r}: {nearest(self.grid, GRIDS)}")
+        if self.grid not in ("auto", *GRIDS):
+            raise ValueError(f"grid is {self.grid!r}: {nearest(self.grid, ('auto', *GRIDS))}")
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -79,7 +83,10 @@ def levels(sampling: Sampling, schedule: Schedule) -> Tensor:
     """
     last = min(schedule.gamma_max, GAMMA_MAX)
     if sampling.answer == "mean":
-        return GRIDS[sampling.grid](1, schedule.gamma_min, last)
+        return logsnr_grid(1, schedule.gamma_min, last)
+    if sampling.logsnrs is not None:
+        gammas = gamma_of_logsnr(torch.tensor(sampling.logsnrs, dtype=torch.float64))
+        return gammas.clamp(schedule.gamma_min, schedule.gamma_max)
     first, budget = schedule.gamma_min, sampling.steps
     if sampling.start != "noise":
         first = max(first, float(gamma_of_logsnr(torch.tensor(sampling.start_logsnr).double())))
@@ -92,7 +99,8 @@ def levels(sampling: Sampling, schedule: Schedule) -> Tensor:
             f"least {least + sampling.steps - budget} evaluations"
         )
     count = (budget - 1) // per_step + 1
-    return GRIDS[sampling.grid](count, first, last)
+    grid = "logsnr" if sampling.grid == "auto" else sampling.grid
+    return GRIDS[grid](count, first, last)
 
 
 def compute(

@@ -28,7 +28,9 @@ class Restore:
     steps: int = 8
     """Evaluations of the network for a sample."""
     sampler: str = "dpmpp_2m"
-    grid: str = "logsnr"
+    grid: str = "auto"
+    """Where the noise levels lie: auto (as `palette search` found, else logsnr), logsnr, karras or
+    palette."""
     samples: int = 1
     """Samples that are averaged."""
     start: Literal["noise", "condition", "mean"] = "noise"

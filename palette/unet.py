@@ -93,7 +93,8 @@ class SelfAttention(nn.Module):
     def forward(self, h: Tensor) -> Tensor:
         b, c, height, width = h.shape
         qkv = self.qkv(self.norm(h)).reshape(b, 3, self.heads, c // self.heads, height * width)
-        q, k, v = qkv.transpose(-1, -2).unbind(dim=1)  # (B, heads, H·W, head_width)
+        # contiguous: the kernel without an (H·W)² matrix takes nothing else
+        q, k, v = qkv.transpose(-1, -2).contiguous().unbind(dim=1)  # (B, heads, H·W, head_width)
         mixed = F.scaled_dot_product_attention(q, k, v)
         return h + self.out(mixed.transpose(-1, -2).reshape(b, c, height, width))
 

@@ -12,8 +12,10 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from palette.architecture import Architecture
+from palette.norm import group_norm, norm_silu
 
 Resample = Literal["down", "up"]
 
@@ -71,13 +73,13 @@ class ResidualBlock(nn.Module):
         self.skip = nn.Identity() if inputs == outputs else nn.Conv2d(inputs, outputs, 1)
 
     def forward(self, h: Tensor, embedding: Tensor) -> Tensor:
-        residual = F.silu(self.norm1(h))
+        residual = norm_silu(self.norm1, h)
         if self.resample is not None:
             residual, h = _resample(residual, self.resample), _resample(h, self.resample)
         residual = self.conv1(residual)
-        scale, shift = self.scale_shift(embedding)[:, :, None, None].chunk(2, dim=1)
-        residual = torch.addcmul(shift, self.norm2(residual), 1 + scale)
-        return self.skip(h) + self.conv2(self.dropout(F.silu(residual)))
+        scale, shift = self.scale_shift(embedding).chunk(2, dim=1)
+        residual = norm_silu(self.norm2, residual, scale, shift)
+        return self.skip(h) + self.conv2(self.dropout(residual))
 
 
 class SelfAttention(nn.Module):
@@ -92,7 +94,9 @@ class SelfAttention(nn.Module):
 
     def forward(self, h: Tensor) -> Tensor:
         b, c, height, width = h.shape
-        qkv = self.qkv(self.norm(h)).reshape(b, 3, self.heads, c // self.heads, height * width)
+        qkv = self.qkv(group_norm(self.norm, h)).reshape(
+            b, 3, self.heads, c // self.heads, height * width
+        )
         # contiguous: the kernel without an (H·W)² matrix takes nothing else
         q, k, v = qkv.transpose(-1, -2).contiguous().unbind(dim=1)  # (B, heads, H·W, head_width)
         mixed = F.scaled_dot_product_attention(q, k, v)
@@ -119,10 +123,14 @@ class UNet(nn.Module):
 
     ``image_size`` is the training size: it fixes at which levels the attention's true
     resolutions lie. Afterwards any H and W that are multiples of ``architecture.stride`` will do.
+
+    ``recompute`` keeps no activations inside of a stage for the backward pass, which computes them
+    again (Chen et al. 2016): less memory, the same gradients.
     """
 
     def __init__(self, architecture: Architecture, image_size: int, channels: int = 3) -> None:
         super().__init__()
+        self.recompute = False
         self.architecture = a = architecture
         widths = [a.width * m for m in a.multipliers]
         emb = 4 * a.width
@@ -181,17 +189,22 @@ class UNet(nn.Module):
         h = self.stem(F.pixel_unshuffle(h, self.architecture.patch))
         skips = [h]
         for stage in self.down:
-            h = stage(h, embedding)
+            h = self._run(stage, h, embedding)
             skips.append(h)
         for stage in self.middle:
-            h = stage(h, embedding)
+            h = self._run(stage, h, embedding)
         for stage in self.up:
             assert isinstance(stage, Stage)
             if stage.block.resample is None:
                 h = torch.cat([h, skips.pop()], dim=1)
-            h = stage(h, embedding)
-        h = self.head(F.silu(self.head_norm(h)))
+            h = self._run(stage, h, embedding)
+        h = self.head(norm_silu(self.head_norm, h))
         return F.pixel_shuffle(h, self.architecture.patch)
+
+    def _run(self, stage: nn.Module, h: Tensor, embedding: Tensor) -> Tensor:
+        if self.recompute and torch.is_grad_enabled():
+            return checkpoint(stage, h, embedding, use_reentrant=False)  # type: ignore[return-value]
+        return stage(h, embedding)
 
 
 def _resample(h: Tensor, how: Resample) -> Tensor:

@@ -20,6 +20,7 @@ LAYER_0 = {
     "seeding",
     "files",
     "precision",
+    "norm",
     "architecture",
     "schedule",
     "diffusion",

@@ -84,6 +84,40 @@ def test_a_batch_gives_what_its_pictures_give_alone() -> None:
         torch.testing.assert_close(together[i : i + 1], alone, rtol=1e-4, atol=1e-4)
 
 
+def test_recomputing_keeps_less_and_gives_the_same_gradients() -> None:
+    """With dropout: the second pass through a stage drops what the first one did."""
+    deep = Architecture(width=8, multipliers=(1, 2), blocks=2, groups=4, head_width=8, dropout=0.3)
+    network = awake(deep).train().to(memory_format=torch.channels_last)
+    x, y_t = torch.randn(2, 3, 16, 16), torch.randn(2, 3, 16, 16)
+
+    kept: dict[int, int] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        kept[tensor.data_ptr()] = tensor.numel()
+        return tensor
+
+    for stage in network.modules():
+        if isinstance(stage, Stage):  # what a stage gets is kept for recomputing it
+            stage.register_forward_pre_hook(lambda stage, inputs: (keep(inputs[0]), None)[1])
+
+    def gradients(recompute: bool) -> tuple[list[torch.Tensor], int]:
+        network.recompute = recompute
+        kept.clear()
+        torch.manual_seed(1)
+        with (
+            torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
+            torch.autocast("cpu", dtype=torch.bfloat16),
+        ):
+            loss = network(x, y_t, torch.tensor([0.2, 0.8])).float().square().sum()
+        numbers = sum(kept.values())
+        return list(torch.autograd.grad(loss, list(network.parameters()))), numbers
+
+    plain, all_of_them = gradients(False)
+    again, few = gradients(True)
+    assert all(torch.equal(a, b) for a, b in zip(plain, again, strict=True))
+    assert few < all_of_them / 2
+
+
 @pytest.mark.parametrize(
     ("field", "value", "cure"),
     [

@@ -18,9 +18,9 @@ It evaluates the network once per level (``heun`` and ``repaint`` more often: :f
 and returns the x̂0 of the last level, clipped: the step to γ = 1 is one of first order, which needs
 no evaluation. A single level gives the posterior mean E[y | x], the regression answer.
 
-The numbers of the schedule are Python floats, so that no step waits for the device. A step writes
-only into what it has made itself (``y += …`` after ``y = … * y``): of a large picture, no more
-canvases are alive than the formula needs.
+The numbers of the schedule are Python floats, so that no step waits for the device. Of a large
+picture no more tensors are alive than the formulas need (:func:`_sum`), and a sampler writes only
+into those that it has made.
 """
 
 from __future__ import annotations
@@ -148,8 +148,7 @@ def dpmpp_2m(
     past: list[Estimate] = []
     for t, s in pairwise(levels):
         past.insert(0, (_estimate(denoise, y, t, clip), t.lam))
-        y = (s.sigma / t.sigma) * y
-        y += s.alpha * _drift(past, s.lam)
+        y = _sum((s.sigma / t.sigma, y), *_drift(past, s.lam, s.alpha))
         del past[1:]  # all that the next step draws on
     return _estimate(denoise, y, levels[-1], clip)
 
@@ -167,8 +166,7 @@ def dpmpp_3m(
     past: list[Estimate] = []
     for t, s in pairwise(levels):
         past.insert(0, (_estimate(denoise, y, t, clip), t.lam))
-        y = (s.sigma / t.sigma) * y
-        y += s.alpha * _drift(past, s.lam)
+        y = _sum((s.sigma / t.sigma, y), *_drift(past, s.lam, s.alpha))
         del past[2:]
     return _estimate(denoise, y, levels[-1], clip)
 
@@ -183,9 +181,7 @@ def dpmpp_2m_sde(
     for k, (t, s) in enumerate(pairwise(levels), 1):
         past.insert(0, (_estimate(denoise, y, t, clip), t.lam))
         kept, fresh = _fade(t, s)
-        y = kept * y
-        y += s.alpha * _drift(past, s.lam, rate=2.0)
-        y += fresh * noise(k)
+        y = _sum((kept, y), *_drift(past, s.lam, s.alpha, rate=2.0), (fresh, noise(k)))
         del past[1:]
     return _estimate(denoise, y, levels[-1], clip)
 
@@ -203,9 +199,7 @@ def dpmpp_3m_sde(
     for k, (t, s) in enumerate(pairwise(levels), 1):
         past.insert(0, (_estimate(denoise, y, t, clip), t.lam))
         kept, fresh = _fade(t, s)
-        y = kept * y
-        y += s.alpha * _drift(past, s.lam, rate=2.0)
-        y += fresh * noise(k)
+        y = _sum((kept, y), *_drift(past, s.lam, s.alpha, rate=2.0), (fresh, noise(k)))
         del past[2:]
     return _estimate(denoise, y, levels[-1], clip)
 
@@ -232,9 +226,9 @@ def unipc(
     for before, t, s in zip([None, *levels], levels, levels[1:], strict=False):
         newest = (_estimate(denoise, predicted, t, clip), t.lam)
         if before is not None:
-            y = (t.sigma / before.sigma) * y + t.alpha * _drift([*past, newest], t.lam)
+            y = _sum((t.sigma / before.sigma, y), *_drift([*past, newest], t.lam, t.alpha))
         past = [newest, *past][:order]
-        predicted = (s.sigma / t.sigma) * y + s.alpha * _drift(past, s.lam)
+        predicted = _sum((s.sigma / t.sigma, y), *_drift(past, s.lam, s.alpha))
     return _estimate(denoise, predicted, levels[-1], clip)
 
 
@@ -301,7 +295,16 @@ def _estimate(denoise: Denoise, y: Tensor, level: Level, clip: Clip) -> Tensor:
 
 def _clean(y: Tensor, eps: Tensor, level: Level) -> Tensor:
     # a function of its own, so that ε̂ is gone when the clip begins
-    return (y - level.sigma * eps).div_(level.alpha)
+    return _sum((1, y), (-level.sigma, eps)).div_(level.alpha)
+
+
+def _sum(*terms: tuple[float, Tensor]) -> Tensor:
+    """Σ wᵢ·zᵢ, with no memory but the sum's: pictures can be large."""
+    (weight, z), *others = terms
+    total = weight * z
+    for weight, z in others:
+        total.add_(z, alpha=weight)
+    return total
 
 
 def _posterior_draw(y: Tensor, x0: Tensor, t: Level, s: Level, noise: Tensor) -> Tensor:
@@ -310,7 +313,7 @@ def _posterior_draw(y: Tensor, x0: Tensor, t: Level, s: Level, noise: Tensor) ->
     from_x0 = s.alpha * (1 - kept) / (1 - t.gamma)
     from_y = math.sqrt(kept) * (1 - s.gamma) / (1 - t.gamma)
     spread = math.sqrt((1 - kept) * (1 - s.gamma) / (1 - t.gamma))
-    return from_x0 * x0 + from_y * y + spread * noise
+    return _sum((from_x0, x0), (from_y, y), (spread, noise))
 
 
 def _fade(t: Level, s: Level) -> tuple[float, float]:
@@ -319,24 +322,24 @@ def _fade(t: Level, s: Level) -> tuple[float, float]:
     return s.sigma / t.sigma * math.exp(-h), s.sigma * math.sqrt(-math.expm1(-2 * h))
 
 
-def _drift(nodes: list[Estimate], goal: float, rate: float = 1.0) -> Tensor:
-    """What x̂0 adds to y_s/α_s over the step from λ_t, that of ``nodes[0]``, to λ_s = ``goal``.
+def _drift(
+    nodes: list[Estimate], goal: float, alpha: float, rate: float = 1.0
+) -> list[tuple[float, Tensor]]:
+    """What x̂0 adds to y_s over the step from λ_t, that of ``nodes[0]``, to λ_s = ``goal``, where
+    α_s = ``alpha``: terms of :func:`_sum`.
 
-    That is ∫ r·e^(r(λ−λ_s))·x̂0(λ) dλ (Lu et al. 2022, eq. 8), r = 1 for the ODE, 2 for the SDE,
-    x̂0(λ) the polynomial through all nodes. A single further node takes the weight ½ instead of
-    the polynomial's, with the same order: the choice of 2M and of UniPC's B₂.
+    That is α_s·∫ r·e^(r(λ−λ_s))·x̂0(λ) dλ (Lu et al. 2022, eq. 8), r = 1 for the ODE, 2 for the
+    SDE, x̂0(λ) the polynomial through all nodes. A single further node takes the weight ½ instead
+    of the polynomial's, with the same order: the choice of 2M and of UniPC's B₂.
     """
     (x0, lam), *others = nodes
     h = goal - lam
-    whole = -math.expm1(-rate * h)  # the integral for x̂0 = 1
-    if not others:
-        return whole * x0
+    whole = alpha * -math.expm1(-rate * h)  # the integral for x̂0 = 1
     places = [(other_lam - lam) / h for _, other_lam in others]
     weights = [0.5] if len(others) == 1 else _weights(places, rate * h)
-    mean = x0
-    for weight, place, (other, _) in zip(weights, places, others, strict=True):
-        mean = mean + (weight / place) * (other - x0)
-    return whole * mean
+    slopes = [whole * weight / place for weight, place in zip(weights, places, strict=True)]
+    further = zip(slopes, (other for other, _ in others), strict=True)
+    return [(whole - sum(slopes), x0), *further]
 
 
 def _weights(places: list[float], h: float) -> list[float]:
@@ -344,6 +347,8 @@ def _weights(places: list[float], h: float) -> list[float]:
 
     They integrate a polynomial through the origin exactly from its slopes f(p_i)/p_i.
     """
+    if not places:
+        return []
     whole = integral = -math.expm1(-h)
     moments = []
     for k in range(1, len(places) + 1):

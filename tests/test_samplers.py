@@ -22,6 +22,7 @@ from palette.samplers import (
     Noise,
     Sampler,
     _drift,
+    _sum,
     ancestral,
     ddim,
     dpmpp_2m,
@@ -252,7 +253,7 @@ def test_drift_integrates_polynomials_exactly(rate: float):
         nodes = [(polynomial(torch.tensor(x, dtype=torch.float64)), x) for x in lam]
         grid = torch.linspace(lam[0], goal, 20001, dtype=torch.float64)
         exact = torch.trapezoid(rate * torch.exp(rate * (grid - goal)) * polynomial(grid), grid)
-        assert _drift(nodes, goal, rate).item() == pytest.approx(exact.item(), rel=1e-8)
+        assert _sum(*_drift(nodes, goal, 1.0, rate)).item() == pytest.approx(exact.item(), rel=1e-8)
 
 
 # --- what every sampler keeps to -----------------------------------------------------------------

@@ -77,14 +77,7 @@ class Model:
     info: dict[str, Any]
     """What model.json says: step, digest of the weights, data fingerprint, versions …"""
     searched: tuple[Mapping[str, Any], ...] = ()
-    """Levels that `palette search` found: sampler, start, steps, logsnrs and their scores."""
-
-    def searched_for(self, sampler: str, start: str, steps: int) -> tuple[float, ...] | None:
-        """The log-SNR levels found for this way of sampling, if any."""
-        for entry in self.searched:
-            if (entry["sampler"], entry["start"], entry["steps"]) == (sampler, start, steps):
-                return tuple(entry["logsnrs"])
-        return None
+    """What `palette search` found: sampler, start, steps; logsnrs, eta and their scores."""
 
 
 def save_model(folder: Path, model: Model) -> None:

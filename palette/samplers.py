@@ -172,22 +172,36 @@ def dpmpp_3m(
 
 
 def dpmpp_2m_sde(
-    denoise: Denoise, gammas: Tensor, noise: Noise, clip: Clip, start: Tensor | None = None
+    denoise: Denoise,
+    gammas: Tensor,
+    noise: Noise,
+    clip: Clip,
+    start: Tensor | None = None,
+    eta: float = 1.0,
 ) -> Tensor:
-    """SDE-DPM-Solver++(2M) (Lu et al. 2022, section 4.3): the reverse SDE. Weak order 2."""
+    """SDE-DPM-Solver++(2M) (Lu et al. 2022, section 4.3): the reverse SDE. Weak order 2.
+
+    ``eta`` scales the power of the fresh noise: 1 is the reverse SDE, 0 the ODE of ``dpmpp_2m``;
+    all have the same marginals, what differs is which errors of network and step survive.
+    """
     levels = _levels(gammas)
     y = _begin(levels[0], noise, start)
     past: list[Estimate] = []
     for k, (t, s) in enumerate(pairwise(levels), 1):
         past.insert(0, (_estimate(denoise, y, t, clip), t.lam))
-        kept, fresh = _fade(t, s)
-        y = _sum((kept, y), *_drift(past, s.lam, s.alpha, rate=2.0), (fresh, noise(k)))
+        kept, fresh = _fade(t, s, eta)
+        y = _sum((kept, y), *_drift(past, s.lam, s.alpha, 1 + eta), (fresh, noise(k)))
         del past[1:]
     return _estimate(denoise, y, levels[-1], clip)
 
 
 def dpmpp_3m_sde(
-    denoise: Denoise, gammas: Tensor, noise: Noise, clip: Clip, start: Tensor | None = None
+    denoise: Denoise,
+    gammas: Tensor,
+    noise: Noise,
+    clip: Clip,
+    start: Tensor | None = None,
+    eta: float = 1.0,
 ) -> Tensor:
     """SDE-DPM-Solver++ with three levels: ``dpmpp_2m_sde`` as ``dpmpp_3m``.
 
@@ -198,8 +212,8 @@ def dpmpp_3m_sde(
     past: list[Estimate] = []
     for k, (t, s) in enumerate(pairwise(levels), 1):
         past.insert(0, (_estimate(denoise, y, t, clip), t.lam))
-        kept, fresh = _fade(t, s)
-        y = _sum((kept, y), *_drift(past, s.lam, s.alpha, rate=2.0), (fresh, noise(k)))
+        kept, fresh = _fade(t, s, eta)
+        y = _sum((kept, y), *_drift(past, s.lam, s.alpha, 1 + eta), (fresh, noise(k)))
         del past[2:]
     return _estimate(denoise, y, levels[-1], clip)
 
@@ -316,9 +330,9 @@ def _posterior_draw(y: Tensor, x0: Tensor, t: Level, s: Level, noise: Tensor) ->
     return _sum((from_x0, x0), (from_y, y), (spread, noise))
 
 
-def _fade(t: Level, s: Level) -> tuple[float, float]:
+def _fade(t: Level, s: Level, eta: float) -> tuple[float, float]:
     """How much of y_t is left after a step of the reverse SDE, and how much fresh noise enters."""
-    h = s.lam - t.lam
+    h = eta * (s.lam - t.lam)
     return s.sigma / t.sigma * math.exp(-h), s.sigma * math.sqrt(-math.expm1(-2 * h))
 
 
@@ -328,9 +342,9 @@ def _drift(
     """What x̂0 adds to y_s over the step from λ_t, that of ``nodes[0]``, to λ_s = ``goal``, where
     α_s = ``alpha``: terms of :func:`_sum`.
 
-    That is α_s·∫ r·e^(r(λ−λ_s))·x̂0(λ) dλ (Lu et al. 2022, eq. 8), r = 1 for the ODE, 2 for the
-    SDE, x̂0(λ) the polynomial through all nodes. A single further node takes the weight ½ instead
-    of the polynomial's, with the same order: the choice of 2M and of UniPC's B₂.
+    That is α_s·∫ r·e^(r(λ−λ_s))·x̂0(λ) dλ (Lu et al. 2022, eq. 8), r = 1 for the ODE, 1 + η for
+    the SDE, x̂0(λ) the polynomial through all nodes. A single further node takes the weight ½
+    instead of the polynomial's, with the same order: the choice of 2M and of UniPC's B₂.
     """
     (x0, lam), *others = nodes
     h = goal - lam

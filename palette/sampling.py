@@ -10,7 +10,18 @@ import torch
 from torch import Tensor
 
 from palette.config import nearest
-from palette.samplers import SAMPLERS, Clip, Denoise, Noise, ddim, evaluations, repaint
+from palette.samplers import (
+    SAMPLERS,
+    Clip,
+    Denoise,
+    Noise,
+    Sampler,
+    ddim,
+    dpmpp_2m_sde,
+    dpmpp_3m_sde,
+    evaluations,
+    repaint,
+)
 from palette.schedule import GAMMA_MAX, GRIDS, Schedule, gamma_of_logsnr, logsnr_grid
 
 Answer = Literal["mean", "sample"]
@@ -39,6 +50,8 @@ class Sampling:
     the condition itself or the mean answer (one of the evaluations)."""
     start_logsnr: float = -3.0
     """Log-SNR of the first level where the start is an estimate: −3 is 5 % of its power."""
+    eta: float = 1.0
+    """Fresh noise of the samplers that end in _sde: 1 the reverse SDE, 0 the ODE."""
     resamplings: int = 10
     """How often ``repaint`` makes each step."""
     guidance: float = 1.0
@@ -61,6 +74,8 @@ class Sampling:
             raise ValueError(f"start is {self.start!r}: choose noise, condition or mean")
         if not -20 <= self.start_logsnr <= 5:
             raise ValueError(f"start_logsnr is {self.start_logsnr}: choose −20 to 5, −3 is usual")
+        if not 0 <= self.eta <= 1:
+            raise ValueError(f"eta is {self.eta}: choose 0 (the ODE) to 1 (the SDE)")
         if self.resamplings < 1:
             raise ValueError(f"resamplings is {self.resamplings}: it must be at least 1")
         if not 0 <= self.guidance <= 20:
@@ -125,7 +140,13 @@ def compute(
         first = levels(replace(sampling, answer="mean"), schedule)
         # noise of its own: the sample's start must not know what the estimate has seen
         start = ddim(denoise, first, lambda k: noise(-1), clip, known)
-    sampler = SAMPLERS[sampling.sampler]
-    if sampling.sampler == "repaint":
-        sampler = partial(repaint, resamplings=sampling.resamplings)
-    return sampler(denoise, gammas, noise, clip, start)
+    return _sampler(sampling)(denoise, gammas, noise, clip, start)
+
+
+def _sampler(sampling: Sampling) -> Sampler:
+    own: dict[str, Sampler] = {
+        "repaint": partial(repaint, resamplings=sampling.resamplings),
+        "dpmpp_2m_sde": partial(dpmpp_2m_sde, eta=sampling.eta),
+        "dpmpp_3m_sde": partial(dpmpp_3m_sde, eta=sampling.eta),
+    }
+    return own.get(sampling.sampler, SAMPLERS[sampling.sampler])

@@ -236,6 +236,20 @@ def test_weak_order_of_the_random_solvers(sampler: Sampler, order: int):
     assert orders(sampler, [160, 320, 640]) == pytest.approx([order] * 2, abs=0.25)
 
 
+@pytest.mark.parametrize("eta", [0.25, 0.5])
+def test_less_fresh_noise_has_the_same_weak_order(eta: float):
+    orders_found = orders(partial(dpmpp_2m_sde, eta=eta), [16, 32, 64, 128])
+    assert min(orders_found) > 1.8
+
+
+def test_without_fresh_noise_the_sde_is_the_ode():
+    gammas = logsnr_grid(6, GAMMA_MIN, GAMMA_MAX)
+    for random, plain in ((dpmpp_2m_sde, dpmpp_2m), (dpmpp_3m_sde, dpmpp_3m)):
+        noise = lambda k: noise_of([3], k)  # noqa: E731
+        expected = plain(bend, gammas, noise, free)
+        torch.testing.assert_close(random(bend, gammas, noise, free, eta=0.0), expected)
+
+
 def test_a_third_level_halves_the_error_of_the_sde():
     assert error(dpmpp_3m_sde, 320) < 0.5 * error(dpmpp_2m_sde, 320)
 

@@ -37,6 +37,8 @@ class Restore:
     """What a sample starts from: noise, the condition, or the mean answer (one evaluation)."""
     start_logsnr: float = -3.0
     """Log-SNR of the first level where the start is an estimate."""
+    eta: float = 1.0
+    """Fresh noise of the samplers that end in _sde: 1 the reverse SDE, 0 the ODE."""
     resamplings: int = 10
     """How often `--sampler repaint` makes each step."""
     guidance: float = 1.0
@@ -77,6 +79,7 @@ def run(args: Restore) -> int:
         samples=args.samples,
         start=args.start,
         start_logsnr=args.start_logsnr,
+        eta=args.eta,
         resamplings=args.resamplings,
         guidance=args.guidance,
         level=args.level,

@@ -13,23 +13,23 @@ from palette.cli import OK
 
 @dataclass(frozen=True)
 class Search:
-    """Find the levels at which a sampler does best with few evaluations, by the energy score of
-    its samples on clean pictures, and save them with the model: `palette restore` then uses them
-    for this sampler, start and number of steps."""
+    """Find the levels at which a sampler does with few evaluations what the same network does in
+    hundreds of ancestral steps, and save them with the model: `palette restore` then uses them for
+    this sampler, start and number of steps."""
 
     model: tyro.conf.Positional[Path]
     """A run folder or a model folder."""
     data: str = "bundled"
-    """Clean pictures, other than those to be judged by: a folder, an .h5 file, or "bundled"."""
+    """Clean pictures, others than those to be judged by: a folder, an .h5 file, or "bundled"."""
     steps: int = 8
     """Evaluations of the network for a sample."""
-    sampler: str = "dpmpp_2m"
+    sampler: str = "dpmpp_2m_sde"
     start: Literal["noise", "condition", "mean"] = "noise"
     start_logsnr: float = -3.0
     """Where the search begins for starts from an estimate."""
-    pictures: int = 16
+    pictures: int = 24
     """Crops of the training size that are restored in each trial."""
-    samples: int = 2
+    samples: int = 4
     """Samples of each crop."""
     seed: int = 0
     device: str = "auto"
@@ -59,7 +59,8 @@ def run(args: Search) -> int:
     print(f"{before:8.4f}  logsnr grid", flush=True)
 
     def show(found: Sampling, score: float) -> None:
-        print(f"{score:8.4f}  " + " ".join(f"{v:.2f}" for v in found.logsnrs or ()), flush=True)
+        nodes = " ".join(f"{value:.2f}" for value in found.logsnrs or ())
+        print(f"{score:8.4f}  {nodes}  eta {found.eta:.2f}", flush=True)
 
     best, score = search(trial, begin, show)
     entry = {
@@ -67,6 +68,7 @@ def run(args: Search) -> int:
         "start": args.start,
         "steps": args.steps,
         "logsnrs": list(best.logsnrs or ()),
+        "eta": best.eta,
         "score": score,
         "score_of_logsnr_grid": before,
         "pictures": args.pictures,

@@ -20,11 +20,12 @@ from palette.guard import grid, guard, reduced
 from palette.guidance import dynamic_clip, guided
 from palette.kinds import Extend, from_photo, observe, to_photo
 from palette.memory import free_bytes, is_out_of_memory, room
-from palette.precision import autocast, choose_device, choose_dtype
+from palette.precision import autocast, choose_device
 from palette.samplers import Clip, Denoise, hold
 from palette.sampling import Answer, Sampling, compute
 from palette.schedule import SCHEDULES
 from palette.seeding import entropy, normal, rng
+from palette.speed import Format, choose
 from palette.tiling import Network, plan, tiled
 from palette.types import AugmentingTask, Condition, Observation, Picture, Task
 
@@ -49,20 +50,26 @@ class Restorer:
         task: Task,
         sampling: Sampling | None = None,
         device: str = "auto",
-        precision: str = "auto",
+        precision: str | Format = "auto",
     ) -> None:
         self.model = model
         self.task = task
         self.sampling = sampling or Sampling()
         self.device = choose_device(device)
-        self.dtype = choose_dtype(precision, self.device)
-        self.model.denoiser.to(self.device)
+        denoiser = model.denoiser.to(self.device)
+        choice = choose(denoiser, precision, "restore") if isinstance(precision, str) else precision
+        self.format = choice
+        self.denoiser = choice.for_restoring(denoiser)
 
     def using(self, sampling: Sampling) -> Restorer:
         """The same network, sampled otherwise."""
         other = copy(self)
         other.sampling = sampling
         return other
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.format.dtype
 
     @property
     def digest(self) -> str:
@@ -76,6 +83,7 @@ class Restorer:
             "sampling": self._at_searched_levels(self.sampling).as_json(),
             "device": self.device.type,
             "dtype": str(self.dtype)[6:],
+            "memory_format": self.format.memory,
         }
 
     def restore(
@@ -175,8 +183,10 @@ class Restorer:
     def _at_searched_levels(self, sampling: Sampling) -> Sampling:
         if sampling.grid != "auto" or sampling.logsnrs is not None or sampling.answer == "mean":
             return sampling
-        found = self.model.searched_for(sampling.sampler, sampling.start, sampling.steps)
-        return replace(sampling, logsnrs=found)
+        for found in self.model.searched:
+            if all(found[key] == getattr(sampling, key) for key in ("sampler", "start", "steps")):
+                return replace(sampling, logsnrs=tuple(found["logsnrs"]), eta=found["eta"])
+        return sampling
 
     def _fitting(
         self, conditions: Sequence[Condition], seeds: Sequence[int], sampling: Sampling
@@ -254,7 +264,7 @@ class Restorer:
 
         def forward(x: Tensor, y_t: Tensor, gamma: Tensor) -> Tensor:
             with autocast(self.device, self.dtype):
-                return self.model.denoiser(x, y_t, gamma, torch.full_like(gamma, level))
+                return self.denoiser(x, y_t, gamma, torch.full_like(gamma, level))
 
         network: Network = forward
         if sampling.guidance != 1:

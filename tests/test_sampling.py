@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 import palette
+from palette.commands.restore import Restore
 from palette.diffusion import Target
 from palette.guidance import drop_condition, dynamic_clip, guided
 from palette.samplers import SAMPLERS
@@ -149,3 +151,10 @@ def test_guidance_needs_a_network_that_was_trained_for_it(
     hard = palette.load(tmp_path / "run", guidance=3.0, **settings).restore(picture)
     assert np.isfinite(hard).all()
     assert np.abs(hard - plain).max() > 1e-3
+
+
+def test_the_command_line_has_the_defaults_of_sampling() -> None:
+    flags = {field.name: field.default for field in dataclasses.fields(Restore)}
+    for field in dataclasses.fields(Sampling):
+        if field.name != "logsnrs":
+            assert flags[field.name] == field.default, field.name

@@ -71,7 +71,9 @@ class TrainConfig:
     ema: float = 0.9999
     """Decay of the averaged weights, warmed up as (1+n)/(10+n)."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """auto: bf16 on GPUs and on CPUs with AVX512-BF16, else fp32."""
+    """auto: the faster one, as measured once on the machine; bf16 needs hardware for it."""
+    recompute: bool = False
+    """Recompute each block in the backward pass: less memory, about a third more time."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, mps."""
     workers: int = 0

@@ -74,24 +74,27 @@ class NormSiLU(torch.autograd.Function):
         batch, channels, height, width = h.shape
         m, r = mean[..., None], std_inverse[..., None]  # (B, groups, 1)
         g = gain.view(len(gain), m.shape[1], -1)  # (B or 1, groups, channels a group)
+        whole = (batch, m.shape[1], g.shape[2])
 
-        def wide(value: Tensor) -> Tensor:
-            return value.expand_as(a).reshape(batch, channels, 1, 1).to(h.dtype)
+        def wide(*values: Tensor) -> list[Tensor]:  # for each (sample, channel), as h is
+            both = torch.stack([v.expand(whole) for v in values]).to(h.dtype)
+            return list(both.view(len(values), batch, channels, 1, 1))
 
         a = g * r
-        a_wide = wide(a)
-        z = torch.addcmul(wide(offset.view(g.shape) - m * a), h, a_wide)
+        a_wide, b_wide = wide(a, torch.addcmul(offset.view(g.shape), m, a, value=-1))
+        z = torch.addcmul(b_wide, h, a_wide)
         dz = torch.ops.aten.silu_backward(dy, z)
-        d_offset = dz.sum((2, 3)).to(m.dtype).view(a.shape)
-        d_a = torch.mul(dz, h, out=z).sum((2, 3)).to(m.dtype).view(a.shape)
-        d_gain = r * (d_a - m * d_offset)  # Σ dz·ĥ
+        d_offset = dz.sum((2, 3)).view(whole)
+        d_a = torch.mul(dz, h, out=z).sum((2, 3)).view(whole)
+        d_gain = r * torch.addcmul(d_a, m, d_offset, value=-1)  # Σ dz·ĥ
 
         # dh = r·(g·dz − ⟨g·dz⟩ − ĥ·⟨g·dz·ĥ⟩), ⟨⟩ the mean of the group: a·dz + p·h + q
-        size = a.shape[2] * height * width
-        p = -r * r * (g * d_gain).sum(2, keepdim=True) / size
-        q = -r * (g * d_offset).sum(2, keepdim=True) / size - m * p
-        dh = torch.addcmul(wide(q), h, wide(p)).addcmul_(dz, a_wide)
-        d_gain, d_offset = (d.sum_to_size(g.shape).view_as(gain) for d in (d_gain, d_offset))
+        both = torch.stack([d_gain, d_offset.to(d_gain.dtype)])
+        p, q = (both * g).sum(-1, keepdim=True) * (r / (-g.shape[2] * height * width))
+        p = p * r
+        q_wide, p_wide = wide(torch.addcmul(q, m, p, value=-1), p)
+        dh = torch.addcmul(q_wide, h, p_wide).addcmul_(dz, a_wide)
+        d_gain, d_offset = both.sum_to_size(2, *g.shape).view(2, *gain.shape)
         return dh, d_gain, d_offset, None, None
 
 

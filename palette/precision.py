@@ -1,4 +1,4 @@
-"""Which device and which precision: chosen once, said aloud, never switched in silence."""
+"""Which device, and which precisions it is made for: never switched in silence."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
             else device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
         )
         return torch.bfloat16 if fast else torch.float32
-    return {"bf16": torch.bfloat16, "fp32": torch.float32}[precision]
+    if precision not in ("bf16", "fp32"):
+        raise ValueError(f"precision is {precision!r}: choose auto, bf16 or fp32")
+    return torch.bfloat16 if precision == "bf16" else torch.float32
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[object]:

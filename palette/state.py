@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,9 @@ from palette.data.cache import CachedSource, unpacked
 from palette.data.crops import Crops
 from palette.data.loader import epoch_order
 from palette.diffusion import Denoiser, Target
+from palette.precision import choose_dtype
 from palette.seeding import entropy, rng
+from palette.speed import Format, choose
 from palette.types import BatchTask, Params, Picture, Spec, Task
 
 
@@ -100,6 +102,8 @@ class State:
     """Exponential moving average of the weights, float32."""
     optimizer: torch.optim.AdamW
     target: Target
+    format: Format
+    """Precision and memory format, the same to the end of the run."""
     step: int = 0
     updates: int = 0
     """Steps that changed the weights: all but those whose loss was not finite."""
@@ -112,11 +116,14 @@ def start(config: RunConfig, samples: Samples, device: torch.device) -> State:
         denoiser = Denoiser(config.model, config.data.size)
     residual = config.diffusion.residual and samples.task.residual
     target = Target(measure_residual_scale(samples) if residual else None)
-    return _state(config, denoiser, target, device)
+    form = choose(denoiser.to(device), config.train.precision, "train")
+    return _state(config, denoiser, target, form)
 
 
-def _state(config: RunConfig, denoiser: Denoiser, target: Target, device: torch.device) -> State:
-    denoiser.to(device).train()
+def _state(config: RunConfig, denoiser: Denoiser, target: Target, form: Format) -> State:
+    denoiser.unet.recompute = config.train.recompute
+    form.lay_out(denoiser).train()
+    device = next(denoiser.parameters()).device
     average = {name: p.detach().clone() for name, p in denoiser.named_parameters()}
     optimizer = torch.optim.AdamW(
         denoiser.parameters(),
@@ -124,7 +131,7 @@ def _state(config: RunConfig, denoiser: Denoiser, target: Target, device: torch.
         weight_decay=config.train.weight_decay,
         fused=device.type == "cuda",
     )
-    return State(denoiser, average, optimizer, target)
+    return State(denoiser, average, optimizer, target, form)
 
 
 def save(run: Path, state: State, config: RunConfig) -> None:
@@ -138,6 +145,7 @@ def save(run: Path, state: State, config: RunConfig) -> None:
     about = {
         "updates": state.updates,
         "residual_scale": state.target.residual_scale,
+        "format": asdict(state.format),
         "config": to_dict(config),
     }
     save_checkpoint(run, state.step, tensors, about, config.train.keep)
@@ -148,15 +156,24 @@ def load(folder: Path, config: RunConfig, device: torch.device) -> State:
     tensors, about = load_checkpoint(folder)
     denoiser = Denoiser(config.model, config.data.size)
     denoiser.load_state_dict(tensors["weights"])
-    state = _state(config, denoiser, Target(about["residual_scale"]), device)
+    if "format" in about:
+        form = Format(**about["format"])
+    else:  # a run of before formats were measured
+        low = choose_dtype(config.train.precision, device) == torch.bfloat16
+        form = Format("bf16" if low else "fp32")
+    state = _state(config, denoiser.to(device), Target(about["residual_scale"]), form)
     state.step, state.updates = about["step"], about["updates"]
     # files are sorted by name: take the order of the parameters again
-    state.average = {name: tensors["average"][name].to(device) for name in state.average}
+    state.average = {
+        name: torch.empty_like(there).copy_(tensors["average"][name])
+        for name, there in state.average.items()
+    }
     counter = torch.tensor(float(state.updates), device=device if device.type == "cuda" else "cpu")
     for name, parameter in denoiser.named_parameters():
-        state.optimizer.state[parameter] = {
-            "step": counter.clone(),
-            "exp_avg": tensors["exp_avg"][name].to(device),
-            "exp_avg_sq": tensors["exp_avg_sq"][name].to(device),
+        # in the memory format of the parameter: the same bits as in a run that was not stopped
+        moments = {
+            kind: torch.empty_like(parameter, requires_grad=False).copy_(tensors[kind][name])
+            for kind in ("exp_avg", "exp_avg_sq")
         }
+        state.optimizer.state[parameter] = {"step": counter.clone(), **moments}
     return state

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -35,7 +36,7 @@ from palette.data.sources import Source
 from palette.diffusion import Denoiser, epsilon_loss
 from palette.files import lock, write_bytes, write_json
 from palette.guidance import drop_condition
-from palette.precision import autocast, choose_device, choose_dtype
+from palette.precision import autocast, choose_device
 from palette.restore import Restorer
 from palette.schedule import SCHEDULES
 from palette.seeding import entropy, generator
@@ -79,7 +80,7 @@ def train(config: RunConfig, task: Task, source: Source, run: Path, resume: bool
         else:
             state = start(config, samples, device)
         write_bytes(run / "config.toml", to_toml(config).encode())
-        write_json(run / "run.json", _about_run(config, source))
+        write_json(run / "run.json", _about_run(config, source, state))
         _loop(config, samples, state, run, device, stopped)
     return run / "model"
 
@@ -92,7 +93,7 @@ def _loop(
     device: torch.device,
     stopped: threading.Event,
 ) -> None:
-    settings, dtype = config.train, choose_dtype(config.train.precision, device)
+    settings = config.train
     images_per_step = settings.batch * settings.accumulate
     feed = batches(
         samples,
@@ -113,7 +114,7 @@ def _loop(
     )
     with bar, (run / "metrics.jsonl").open("a", encoding="utf-8") as metrics:
         while state.step < config.steps:
-            loss, norm = _step(config, samples, state, feed, device, dtype)
+            loss, norm = _step(config, samples, state, feed, device)
             if math.isfinite(loss) and math.isfinite(norm):
                 bad = 0
             else:
@@ -156,7 +157,6 @@ def _step(
     state: State,
     feed: Iterator[dict[str, Tensor]],
     device: torch.device,
-    dtype: torch.dtype,
 ) -> tuple[float, float]:
     """One step of the optimizer: the mean loss and the norm of the gradient before clipping."""
     settings, schedule = config.train, SCHEDULES[config.diffusion.schedule]
@@ -177,7 +177,7 @@ def _step(
         gamma = schedule.draw(torch.rand((len(x), 2), generator=levels)).to(device)
         noise = torch.randn(y.shape, generator=draws, device=device)
         denoise = partial(state.denoiser, level=batch.get("level"))
-        with autocast(device, dtype):
+        with autocast(device, state.format.dtype):
             loss = epsilon_loss(
                 denoise,
                 x,
@@ -228,7 +228,7 @@ def _write_strip(
     """samples/step-N.png: rows of baseline | mean | sample | clean, on the first training crops."""
     task = samples.task
     model = averaged(config, state, samples.source)
-    restorer = Restorer(model, task, device=config.train.device, precision=config.train.precision)
+    restorer = Restorer(model, task, device=config.train.device, precision=state.format)
     clean = [samples.clean(position) for position in range(rows)]
     observed = [
         task.degrade(picture, task.draw(Spec(*picture.shape[:2]), np.random.default_rng(i)))
@@ -246,7 +246,7 @@ def _write_strip(
     write_picture(run / "samples" / f"step-{state.step}.png", strip)
 
 
-def _about_run(config: RunConfig, source: Source) -> dict[str, Any]:
+def _about_run(config: RunConfig, source: Source, state: State) -> dict[str, Any]:
     import palette
 
     return {
@@ -255,6 +255,7 @@ def _about_run(config: RunConfig, source: Source) -> dict[str, Any]:
         "seed": config.seed,
         "data": source.fingerprint(),
         "pictures": len(source),
+        "format": asdict(state.format),
         "palette": palette.__version__,
         "torch": torch.__version__,
         "python": platform.python_version(),

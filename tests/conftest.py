@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,21 @@ TINY: dict[str, Any] = {
     "data": {"size": 32},
 }
 """A configuration that trains in seconds."""
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_measuring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Speeds are remembered in a folder of the tests' own, and no clock decides them."""
+    from palette import speed
+
+    def pretend(denoiser: object, formats: Sequence[speed.Format], mode: str) -> dict[str, float]:
+        order = ["bf16 channels_last", "fp32 channels_last", "bf16 contiguous", "fp32 contiguous"]
+        return {str(f): float(2 + order.index(str(f))) for f in formats}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.setattr(speed, "measure", pretend)
+        yield
 
 
 @pytest.fixture(scope="session")

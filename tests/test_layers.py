@@ -21,6 +21,7 @@ LAYER_0 = {
     "files",
     "precision",
     "norm",
+    "speed",
     "architecture",
     "schedule",
     "diffusion",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import signal
 import socket
 from pathlib import Path
@@ -17,7 +18,7 @@ from conftest import TINY
 from safetensors.torch import load_file
 
 import palette
-from palette import training
+from palette import speed, state, training
 from palette.api import resolve
 from palette.config import merge, read_toml
 from palette.data.cache import CachedSource
@@ -71,6 +72,34 @@ def test_resuming_with_bf16_and_accumulation(tmp_path: Path, photos: Path) -> No
     half = run(tmp_path / "half", photos, 2, "super-resolution", **settings)
     palette.resume(half, steps=4)
     assert_equal_bits(weights(whole, 4), weights(half, 4))
+
+
+def test_a_resumed_run_keeps_its_format(
+    tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run(tmp_path / "whole", photos, 4)
+    half = run(tmp_path / "half", photos, 2)
+    told = json.loads((half / "run.json").read_text())["format"]
+    assert told == {"precision": "fp32", "memory": "channels_last"}
+    monkeypatch.setattr(speed, "choose", None)  # as measured, or remembered, by now
+    monkeypatch.setattr(state, "choose", None)
+    shutil.copytree(half, tmp_path / "old")
+    palette.resume(half, steps=4)
+    assert_equal_bits(weights(whole, 4), weights(half, 4))
+
+    about = tmp_path / "old" / "checkpoints" / "step-2" / "state.json"
+    before_formats = json.loads(about.read_text())
+    del before_formats["format"]
+    about.write_text(json.dumps(before_formats))
+    palette.resume(tmp_path / "old", steps=4)
+    told = json.loads((tmp_path / "old" / "run.json").read_text())["format"]
+    assert told == {"precision": "fp32", "memory": "contiguous"}
+
+
+def test_recomputing_changes_no_bit(tmp_path: Path, photos: Path) -> None:
+    plain = run(tmp_path / "plain", photos, 2, precision="bf16")
+    again = run(tmp_path / "again", photos, 2, precision="bf16", recompute=True)
+    assert_equal_bits(weights(plain, 2), weights(again, 2))
 
 
 def test_seeds_differ(tmp_path: Path, photos: Path) -> None:
@@ -193,8 +222,6 @@ def test_a_few_bad_steps_are_skipped(
 
 
 def test_other_data_on_resume_is_refused(tmp_path: Path, photos: Path) -> None:
-    import shutil
-
     shutil.copytree(photos, tmp_path / "photos")
     run(tmp_path / "run", tmp_path / "photos", 1)
     next((tmp_path / "photos").rglob("*.png")).unlink()

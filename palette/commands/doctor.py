@@ -42,7 +42,7 @@ def run(args: Doctor) -> int:
         print(json.dumps({**found, "problems": problems}, indent=2))
     else:
         for key, value in found.items():
-            print(f"{key:<24}{value}")
+            print(f"{key:<24}{value}" if len(key) < 24 else f"{key}\n  {value}")
         print("\n".join(f"problem: {problem}" for problem in problems) or "no problems found")
     return FAILED if problems else OK
 
@@ -75,4 +75,9 @@ def examine() -> tuple[dict[str, Any], list[str]]:
     found["device"] = str(device)
     found["precision"] = str(choose_dtype("auto", device)).removeprefix("torch.")
     found["threads"] = torch.get_num_threads()
+    from palette.speed import remembered
+
+    for machine, times in remembered().items():
+        told = ", ".join(f"{name} {milliseconds:g} ms" for name, milliseconds in times.items())
+        found[f"measured: {machine}"] = told
     return found, problems

@@ -2,8 +2,8 @@
 
 SR3 and WaveGrad chose their few noise levels by a metric on a few pictures (Saharia et al. 2021,
 section 4; Chen et al. 2021, section 4.3). Here the metric compares with what the same network gives
-in hundreds of ancestral steps, octave by octave: the energy of the samples, their error and their
-spread. So PSNR, gap and detail of the slow sampler are what is aimed at, neither blur nor noise.
+in hundreds of ancestral steps: in the mean colour and octave by octave, the energy of the samples,
+their error and their spread. So PSNR, gap and detail of the slow sampler are what is aimed at.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ from palette.types import Observation, Picture, Spec
 
 MOVES = (0.4, 0.2, 0.1)
 """How far a level is moved in each round, as a share of the gap to its neighbour."""
-REFERENCE = Sampling(sampler="ancestral", steps=250, grid="logsnr")
 START_RANGE = 2.0
 """How far the first level of a start from an estimate may be moved at once, in log-SNR."""
 
@@ -49,7 +48,8 @@ def crops(
 class Trial:
     """Pictures to judge a sampling by: ``observed`` of ``clean``, all of one size.
 
-    ``samples``, two or more, are drawn of each; ``reference`` is what is to be matched.
+    ``samples``, two or more, are drawn of each; so many ``reference_steps`` of ancestral sampling
+    are what is to be matched.
     """
 
     def __init__(
@@ -58,17 +58,20 @@ class Trial:
         observed: Sequence[Observation],
         clean: Sequence[Picture],
         samples: int = 4,
-        reference: Sampling = REFERENCE,
+        reference_steps: int = 250,
     ) -> None:
         if samples < 2:
             raise ValueError(f"{samples} samples: their spread needs 2 or more")
         self.restorer, self.clean, self.samples = restorer, clean, samples
         self.baseline = [restorer.task.baseline(observation) for observation in observed]
         self.observed = [observation for observation in observed for _ in range(samples)]
-        self.goal = self.statistics(reference)
+        slow = Sampling(sampler="ancestral", steps=reference_steps, grid="logsnr")
+        self.goal = self.statistics(slow)
 
     def statistics(self, sampling: Sampling) -> NDArray[np.float64]:
-        """Energy of sample − baseline, error and spread of the samples, per octave: (3, n).
+        """Energy of sample − baseline, error and spread of the samples: (3, 1 + n).
+
+        First that of the mean colour, then those of the octaves, coarse to fine.
 
         The noise is the same in every call, so that statistics differ by the sampling only.
         """
@@ -80,13 +83,18 @@ class Trial:
             group = restored[i * n : i * n + n]
             mean = np.mean(group, axis=0)
             terms = [(z - baseline, z - y, (z - mean) * math.sqrt(n / (n - 1))) for z in group]
-            rows += [[octave_energies(term) for term in sample] for sample in terms]
+            rows += [[_energies(term) for term in sample] for sample in terms]
         return np.mean(rows, axis=0)
 
     def score(self, sampling: Sampling) -> float:
         """Root mean square of ln(statistic / that of the reference); .05 is 5 % off, typically."""
         logs = np.log(self.statistics(sampling) / self.goal)
         return float(np.sqrt(np.mean(np.square(logs))))
+
+
+def _energies(picture: Picture) -> NDArray[np.float64]:
+    colour = np.square(picture.mean(axis=(0, 1), dtype=np.float64)).sum()
+    return np.concatenate([[colour], octave_energies(picture)])
 
 
 def search(

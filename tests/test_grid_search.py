@@ -22,11 +22,11 @@ from palette.sampling import Sampling
 def trial(trained: dict[str, Path]) -> Trial:
     restorer = palette.load(trained["super-resolution"], precision="fp32")
     observed, clean = crops(restorer, open_source("bundled"), 2)
-    return Trial(restorer, observed, clean, 2, Sampling(sampler="ancestral", steps=12))
+    return Trial(restorer, observed, clean, 2, reference_steps=12)
 
 
 def test_the_reference_scores_zero_and_others_do_not(trial: Trial) -> None:
-    assert trial.score(Sampling(sampler="ancestral", steps=12)) == 0
+    assert trial.score(Sampling(sampler="ancestral", steps=12, grid="logsnr")) == 0
     assert trial.score(Sampling(sampler="ancestral", steps=2)) > 0.01
 
 
@@ -45,7 +45,7 @@ def test_energy_error_and_spread_by_hand(trial: Trial) -> None:
     clean = [baseline.copy() for baseline in trial.baseline]
     observed = [trial.observed[0], trial.observed[2]]
     noisy = Trial(Noisy(), observed, clean, 4)  # type: ignore[arg-type]
-    energy, error, spread = noisy.goal
+    energy, error, spread = noisy.goal[:, 1:]
     np.testing.assert_allclose(energy, error, rtol=1e-4)  # the truth is the baseline here
     np.testing.assert_allclose(spread, energy, rtol=0.35)  # unbiased, of four samples
     np.testing.assert_allclose(energy.sum(), 3 * 0.1**2, rtol=0.1)
@@ -101,6 +101,7 @@ def test_the_command(
     model = tmp_path / "model"
     shutil.copytree(trained["jpeg-restoration"] / "model", model)
     flags = ["--steps", "2", "--pictures", "1", "--samples", "2", "--sampler", "ddim"]
+    flags += ["--reference-steps", "8"]
     assert main(["search", str(model), *flags]) == 0
     out = capsys.readouterr().out
     assert "--steps 2 --sampler ddim --start noise" in out

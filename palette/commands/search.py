@@ -25,12 +25,16 @@ class Search:
     """Evaluations of the network for a sample."""
     sampler: str = "dpmpp_2m_sde"
     start: Literal["noise", "condition", "mean"] = "noise"
+    eta: float = 0.2
+    """Fresh noise that the search begins with, for samplers that end in _sde."""
     start_logsnr: float = -3.0
     """Where the search begins for starts from an estimate."""
     pictures: int = 24
     """Crops of the training size that are restored in each trial."""
     samples: int = 4
     """Samples of each crop."""
+    reference_steps: int = 250
+    """Ancestral steps that are to be matched."""
     seed: int = 0
     device: str = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
@@ -46,12 +50,13 @@ def run(args: Search) -> int:
     restorer = load(args.model, device=args.device, precision=args.precision)
     source = open_source(args.data, split="held_out")
     observed, clean = crops(restorer, source, args.pictures, args.seed)
-    trial = Trial(restorer, observed, clean, args.samples)
+    trial = Trial(restorer, observed, clean, args.samples, args.reference_steps)
     begin = Sampling(
         steps=args.steps,
         sampler=args.sampler,
         start=args.start,
         start_logsnr=args.start_logsnr,
+        eta=args.eta,
         grid="logsnr",
     )
     before = trial.score(begin)
@@ -71,6 +76,7 @@ def run(args: Search) -> int:
         "eta": best.eta,
         "score": score,
         "score_of_logsnr_grid": before,
+        "reference_steps": args.reference_steps,
         "pictures": args.pictures,
         "samples": args.samples,
         "data": source.fingerprint(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -23,6 +24,22 @@ Sample = Callable[[int], dict[str, np.ndarray]]
 
 WORKER_TIMEOUT_SECONDS = 600
 """A worker that delivers nothing for so long is taken for dead."""
+
+
+MOST_WORKERS = 8
+"""An automatic number of workers stops here."""
+
+
+def automatic_workers(device: torch.device) -> int:
+    """So many that a training step need not wait, and that leave a core to the step.
+
+    A network on the CPU takes longer than one process needs for its batch, and uses all cores.
+    """
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    return min(1 if device.type == "cpu" else MOST_WORKERS, cores - 1)
 
 
 def epoch_order(seed: int, n: int, position: int) -> int:

@@ -76,8 +76,9 @@ class TrainConfig:
     """Recompute each block in the backward pass: less memory, about a third more time."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, mps."""
-    workers: int = 0
-    """Processes that prepare batches; the batches are equal for any number."""
+    workers: int | Literal["auto"] = "auto"
+    """Processes that prepare batches ahead of the step, 0: the step itself; the batches are equal
+    for any number."""
     checkpoint_every: int = 1000
     """Steps between checkpoints."""
     keep: int = 2
@@ -89,7 +90,9 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         _at_least(self, "train", 1, "batch", "accumulate", "checkpoint_every", "keep", "log_every")
-        _at_least(self, "train", 0, "warmup_images", "weight_decay", "workers", "sample_every")
+        _at_least(self, "train", 0, "warmup_images", "weight_decay", "sample_every")
+        if self.workers != "auto":
+            _at_least(self, "train", 0, "workers")
         if not 0 < self.learning_rate < 1:
             raise ValueError(
                 f"train.learning_rate is {self.learning_rate}: it must be in (0, 1), e.g. 1e-3"

@@ -129,7 +129,7 @@ def _state(config: RunConfig, denoiser: Denoiser, target: Target, form: Format) 
         denoiser.parameters(),
         lr=config.train.learning_rate,
         weight_decay=config.train.weight_decay,
-        fused=device.type == "cuda",
+        fused=device.type in ("cuda", "cpu"),
     )
     return State(denoiser, average, optimizer, target, form)
 

@@ -31,7 +31,7 @@ from palette.checkpoint import SCHEMA, Model, checkpoints, save_model
 from palette.config import RunConfig, to_toml
 from palette.data.cache import CachedSource
 from palette.data.images import write as write_picture
-from palette.data.loader import batches
+from palette.data.loader import automatic_workers, batches
 from palette.data.sources import Source
 from palette.diffusion import Denoiser, epsilon_loss
 from palette.files import lock, write_bytes, write_json
@@ -100,7 +100,8 @@ def _loop(
         settings.batch,
         state.step * settings.accumulate,
         config.steps * settings.accumulate,
-        settings.workers,
+        automatic_workers(device) if settings.workers == "auto" else settings.workers,
+        pin=device.type == "cuda",
     )
     losses: list[float] = []
     bad = 0
@@ -174,7 +175,8 @@ def _step(
         if config.diffusion.drop_condition:
             dropped = torch.rand(len(x), generator=drops) < config.diffusion.drop_condition
             x = drop_condition(x, dropped.to(device))  # (B, 3, H, W)
-        gamma = schedule.draw(torch.rand((len(x), 2), generator=levels)).to(device)
+        gamma = schedule.draw(torch.rand((len(x), 2), generator=levels))
+        gamma = gamma.to(device, non_blocking=True)
         noise = torch.randn(y.shape, generator=draws, device=device)
         denoise = partial(state.denoiser, level=batch.get("level"))
         with autocast(device, state.format.dtype):

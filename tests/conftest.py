@@ -23,7 +23,7 @@ TINY: dict[str, Any] = {
         "head_width": 8,
         "patch": 2,
     },
-    "train": {"batch": 2, "precision": "fp32", "warmup_images": 4, "sample_every": 0},
+    "train": {"batch": 2, "precision": "fp32", "warmup_images": 4, "sample_every": 0, "workers": 0},
     "data": {"size": 32},
 }
 """A configuration that trains in seconds."""

@@ -20,7 +20,7 @@ import torch
 from palette.data import loader
 from palette.data.crops import Crops
 from palette.data.images import PictureError, write
-from palette.data.loader import batches, epoch_order
+from palette.data.loader import automatic_workers, batches, epoch_order
 from palette.data.sources import Source, open_source
 from palette.seeding import rng
 
@@ -194,6 +194,15 @@ def test_workers_end_with_the_feed() -> None:
     assert len(set(multiprocessing.active_children()) - before) == 2
     feed.close()  # type: ignore[attr-defined]
     assert not set(multiprocessing.active_children()) - before
+
+
+def test_an_automatic_number_of_workers_leaves_a_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu, gpu = torch.device("cpu"), torch.device("cuda")
+    for cores, on_cpu, beside_gpu in [(1, 0, 0), (2, 1, 1), (4, 1, 3), (64, 1, 8)]:
+        present = set(range(cores))
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _, p=present: p, raising=False)
+        assert automatic_workers(cpu) == on_cpu
+        assert automatic_workers(gpu) == beside_gpu
 
 
 @pytest.mark.parametrize(("batch", "workers"), [(0, 0), (1, -1)])

@@ -54,9 +54,9 @@ def assert_equal_bits(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) ->
         assert torch.equal(a[name], b[name]), name
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, 2, "auto"])
 def test_stopped_and_resumed_is_the_same_to_the_bit(
-    tmp_path: Path, photos: Path, workers: int
+    tmp_path: Path, photos: Path, workers: int | str
 ) -> None:
     whole = run(tmp_path / "whole", photos, 6)
     half = run(tmp_path / "half", photos, 3, workers=workers)

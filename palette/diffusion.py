@@ -20,7 +20,8 @@ class Denoiser(nn.Module):
     """f(x, y_t, γ) ≈ ε, in float32 whatever precision the network runs in.
 
     output "skip": ε̂ = √(1−γ)·y_t + √γ·F, so that ŷ = √γ·y_t − √(1−γ)·F is bounded at every
-    noise level (F is then −v of Salimans & Ho 2022, eq. 8). output "plain": ε̂ = F.
+    noise level (F is then −v of Salimans & Ho 2022, eq. 8). output "plain": ε̂ = F. γ and the level
+    may be (1,), for all samples alike.
     """
 
     def __init__(self, architecture: Architecture, image_size: int) -> None:

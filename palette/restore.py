@@ -199,7 +199,7 @@ class Restorer:
             return self._run(conditions, seeds, sampling, sampling.tile)
         height, width = conditions[0].x.shape[:2]
         tile = self._auto_tile(len(conditions) * height * width, sampling)
-        while True:
+        while tile is None or len(conditions) == 1:
             try:
                 return self._run(conditions, seeds, sampling, tile)
             except (RuntimeError, MemoryError) as error:
@@ -209,11 +209,11 @@ class Restorer:
             # here the failed run is forgotten, and its tensors with it
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
-            if len(conditions) > 1:
-                alone = zip(conditions, seeds, strict=True)
-                return np.concatenate([self._fitting([c], [s], sampling) for c, s in alone])
-            print(f"out of memory: trying tiles of {smaller}", file=sys.stderr)
+            if len(conditions) == 1:
+                print(f"out of memory: trying tiles of {smaller}", file=sys.stderr)
             tile = smaller
+        alone = zip(conditions, seeds, strict=True)
+        return np.concatenate([self._fitting([c], [s], sampling) for c, s in alone])
 
     def _auto_tile(self, pixels: int, sampling: Sampling) -> int | None:
         """The side that free memory suffices for; None: no tiles, for up to a megapixel."""
@@ -263,6 +263,8 @@ class Restorer:
         height, width = x.shape[-2:]
 
         def forward(x: Tensor, y_t: Tensor, gamma: Tensor) -> Tensor:
+            # one noise level for all, embedded once: to the last bit the same in any batch
+            gamma = gamma[:1]
             with autocast(self.device, self.dtype):
                 return self.denoiser(x, y_t, gamma, torch.full_like(gamma, level))
 

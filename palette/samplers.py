@@ -114,8 +114,8 @@ def ddim(
     y = _begin(levels[0], noise, start)
     for t, s in pairwise(levels):
         x0 = _estimate(denoise, y, t, clip)
-        eps = (y - t.alpha * x0) / t.sigma
-        y = s.alpha * x0 + s.sigma * eps
+        eps = _sum((1, y), (-t.alpha, x0)).div_(t.sigma)
+        y = _sum((s.alpha, x0), (s.sigma, eps))
         del x0, eps  # no canvas idles beside the next evaluation
     return _estimate(denoise, y, levels[-1], clip)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -75,6 +76,25 @@ def test_restoring_in_tiles(trained: dict[str, Path], picture: np.ndarray) -> No
         assert np.isfinite(parts).all()
         # group norms see less of the picture, the noise is the same
         assert np.abs(parts - whole).mean() < 0.1
+
+
+@pytest.mark.parametrize("task", ["super-resolution", "inpainting", "uncropping", "colorization"])
+def test_batches_of_tiles_change_nothing(
+    task: str, trained: dict[str, Path], picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    restorer = palette.load(trained[task], tile=32, steps=3, precision="fp32")
+    known: dict[str, Any] = {}
+    if task == "inpainting":
+        known["mask"] = np.zeros(picture.shape[:2], bool)
+        known["mask"][2:38, 4:50] = True  # larger than a tile
+    if task == "uncropping":
+        known["extend"] = (40, 0, 9, 3)
+    results = []
+    for together in (1, 2, 3, 100):
+        monkeypatch.setattr("palette.restore.BATCH_PIXELS", together * 32 * 32)
+        results.append(restorer.restore(picture, **known))
+    for result in results[1:]:
+        np.testing.assert_array_equal(result, results[0])
 
 
 def test_memory_that_does_not_suffice_halves_the_tile(

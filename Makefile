@@ -10,7 +10,7 @@ help:
 	@echo "make demo      install, train a small model for two minutes, write a report"
 	@echo "make test      install, run the tests (make test-all: the long ones too)"
 	@echo "make lint      ruff and pyright"
-	@echo "make bench     every benchmark, into docs/benchmarks.md"
+	@echo "make bench     every benchmark, into docs/benchmarks.md (BENCH='--model RUN --data FOLDER')"
 	@echo "make clean     remove the virtual environment and the demo's output"
 
 # The environment is made once and again when the requirements change.
@@ -39,7 +39,7 @@ lint: $(VENV)/.lint-installed
 	$(BIN)/pyright
 
 bench: $(VENV)/.installed
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/run.py $(BENCH)
 
 # the wheel, installed alone and run outside of the checkout
 wheel-test: $(VENV)/.lint-installed

@@ -1,12 +1,16 @@
 """Run every benchmark and write docs/benchmarks.md.
 
-    python benchmarks/run.py            # all of them, one after the other, nothing else running
+    python benchmarks/run.py [--model RUN --data FOLDER] [NAME ...]
 
-Each script beside this one prints ratios against a named peer that ran in the same process.
+One after the other, nothing else running. Each script beside this one prints ratios against a
+named peer that ran in the same process. ``--model``, a super-resolution run, and ``--data``, clean
+pictures that it has not seen, go to those that judge quality; without them these train a network
+of minutes. With names only those run, and their sections of the page alone are written anew.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import subprocess
@@ -15,7 +19,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 HERE = Path(__file__).parent
-PACKAGES = ["torch", "torchvision", "numpy", "scipy", "opencv-python-headless", "pytorch-fid"]
+PAGE = HERE.parent / "docs" / "benchmarks.md"
+TITLE = """# Benchmarks
+
+Written by `make bench`; each section names its command, machine and versions. Ratios above 1 are
+in our favour. How samplers compare is discussed in [sampling.md](sampling.md).
+"""
+PACKAGES = ["torch", "diffusers", "numpy", "scipy", "opencv-python-headless", "pytorch-fid"]
 
 
 def machine() -> str:
@@ -30,24 +40,56 @@ def machine() -> str:
 
 
 def main() -> int:
-    sections, failed = [], []
-    for script in sorted(HERE.glob("*.py")):
-        if script == Path(__file__):
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", help="scripts, e.g. network samplers; all otherwise")
+    parser.add_argument("--model", help="a super-resolution run for samplers and tiles")
+    parser.add_argument("--data", help="clean pictures for samplers")
+    args = parser.parse_args()
+    scripts = [path for path in sorted(HERE.glob("*.py")) if path != Path(__file__)]
+    known = [path.stem for path in scripts]
+    unknown = set(args.names) - set(known)
+    if unknown:
+        parser.error(f"no benchmark {', '.join(unknown)}: choose of {', '.join(known)}")
+    sections, failed = _written(), []
+    for script in scripts:
+        if args.names and script.stem not in args.names:
             continue
+        flags = _flags(script.stem, args.model, args.data)
         print(f"== {script.name}", flush=True)
-        done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+        command = [sys.executable, str(script), *flags]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         print(done.stdout, done.stderr, sep="", flush=True)
         if done.returncode:
             failed.append(script.name)
             continue
-        command = f"python benchmarks/{script.name}"
-        sections.append(f"## {script.stem}\n\n`{command}`\n\n```\n{done.stdout.strip()}\n```\n")
-    page = f"# Benchmarks\n\n{machine()}.\nWritten by `make bench`.\n\n" + "\n".join(sections)
+        told = " ".join(["python", f"benchmarks/{script.name}", *_told(flags)])
+        sections[script.stem] = f"`{told}`\n\n{machine()}.\n\n```\n{done.stdout.strip()}\n```\n"
+    text = "\n".join(f"## {name}\n\n{sections[name]}" for name in sorted(sections))
+    PAGE.write_text(f"{TITLE}\n{text}", encoding="utf-8")
     if failed:
-        print(f"failed: {', '.join(failed)}; docs/benchmarks.md is as it was", file=sys.stderr)
-        return 1
-    (HERE.parent / "docs" / "benchmarks.md").write_text(page, encoding="utf-8")
-    return 0
+        print(f"failed: {', '.join(failed)}; their sections are as they were", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _flags(name: str, model: str | None, data: str | None) -> list[str]:
+    takes = {"samplers": ("--model", "--data"), "tiles": ("--model",)}.get(name, ())
+    given = {"--model": model, "--data": data}
+    flags = [part for flag in takes if given[flag] for part in (flag, str(given[flag]))]
+    return [*flags, "--pictures", "32", "--samples", "4"] if name == "samplers" and model else flags
+
+
+def _told(flags: list[str]) -> list[str]:
+    """Paths of this machine are nobody else's: what they stand for is told."""
+    named = {"--model": "RUN", "--data": "FOLDER"}
+    return [named.get(before, flag) for before, flag in zip(["", *flags], flags, strict=False)]
+
+
+def _written() -> dict[str, str]:
+    """The sections of the page as it is."""
+    if not PAGE.exists():
+        return {}
+    parts = PAGE.read_text(encoding="utf-8").split("\n## ")[1:]
+    return {name: text.lstrip("\n") for name, text in (part.split("\n", 1) for part in parts)}
 
 
 if __name__ == "__main__":

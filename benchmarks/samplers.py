@@ -1,0 +1,206 @@
+"""Quality against evaluations, for every sampler and grid, on one trained checkpoint.
+
+    python benchmarks/samplers.py --model RUN --data FOLDER --pictures 48 --samples 4
+
+Without --model a small super-resolution network is trained first, on the photographs that
+scikit-image ships: enough to run, not to be proud of. Each row restores the same crops and prints
+
+- mean: PSNR of the mean of the samples; one: mean PSNR of a single sample; gap: how far a single
+  sample lies below the mean answer of one evaluation (3.01 dB for exact posterior samples);
+- SSIM of a single sample;
+- octaves: energy of sample − baseline over that of clean − baseline, coarse to fine; 1 is ideal;
+- drift: root mean square of the error of a sample's mean colour, in levels of 255.
+
+The first row is the reference: ancestral sampling with 1000 steps.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+
+import palette
+from palette.data.sources import open_source
+from palette.eval.distortion import psnr, ssim
+from palette.eval.spectrum import colour_drift, octave_shares
+from palette.grid_search import crops
+from palette.restore import Restorer
+from palette.sampling import Sampling
+from palette.schedule import GAMMA_MAX, SCHEDULES, palette_test_grid
+from palette.seeding import entropy
+from palette.types import Observation, Picture
+
+TRIMMED = len(palette_test_grid(None, SCHEDULES["logsnr"].gamma_min, GAMMA_MAX))
+EVALUATIONS = (2, 4, 6, 8, 12, 20, 50)
+
+
+@dataclass(frozen=True)
+class Crops:
+    """Clean crops and what a user would hold of them."""
+
+    clean: list[Picture]
+    observed: list[Observation]
+    baseline: list[Picture]
+
+
+def take_crops(restorer: Restorer, data: str, count: int) -> Crops:
+    observed, clean = crops(restorer, open_source(data, split="held_out"), count, seed=1)
+    return Crops(clean, observed, [restorer.task.baseline(o) for o in observed])
+
+
+@dataclass(frozen=True)
+class Row:
+    """The figures of one way of sampling; see the module's docstring."""
+
+    mean: float
+    one: float
+    ssim: float
+    octaves: tuple[float, ...]
+    drift: float
+    seconds: float
+
+    def line(self, name: str, answer: float) -> str:
+        octaves = " ".join(f"{value:5.2f}" for value in self.octaves)
+        return (
+            f"{name:34}{self.mean:7.2f}{self.one:7.2f}{answer - self.one:6.2f}{self.ssim:7.3f}"
+            f"   {octaves}{self.drift:7.2f}{self.seconds:9.1f}"
+        )
+
+
+HEADER = (
+    f"{'':34}{'mean':>7}{'one':>7}{'gap':>6}{'SSIM':>7}   {'octaves, coarse to fine':29}"
+    f"{'drift':>7}{'seconds':>9}"
+)
+
+
+def measure(restorer: Restorer, cut: Crops, sampling: Sampling, samples: int) -> Row:
+    restorer = restorer.using(sampling)
+    start = time.perf_counter()
+    runs = [
+        restorer.restore_observations(
+            cut.observed, seeds=[entropy(i, "run", n) for i in range(len(cut.clean))]
+        )
+        for n in range(samples)
+    ]
+    seconds = time.perf_counter() - start
+    means = [np.mean(pictures, axis=0) for pictures in zip(*runs, strict=True)]
+    every = [picture for run in runs for picture in run]
+    clean, baseline = cut.clean * samples, cut.baseline * samples
+    drifts = [colour_drift(a, b) for a, b in zip(every, clean, strict=True)]
+    return Row(
+        mean=float(np.mean([psnr(a, b) for a, b in zip(means, cut.clean, strict=True)])),
+        one=float(np.mean([psnr(a, b) for a, b in zip(every, clean, strict=True)])),
+        ssim=float(np.mean([ssim(a, b) for a, b in zip(every, clean, strict=True)])),
+        octaves=tuple(octave_shares(every, clean, baseline)),
+        drift=float(np.sqrt(np.mean(np.square(drifts)))),
+        seconds=seconds,
+    )
+
+
+REFERENCE = Sampling(sampler="ancestral", steps=1000)
+MAIN = ("dpmpp_2m", "dpmpp_2m_sde", "ddim", "ancestral")
+OTHERS = ("dpmpp_3m", "dpmpp_3m_sde", "unipc", "heun")
+
+
+def plans() -> list[tuple[str, Sampling]]:
+    """Every sampler and every grid and start, the main samplers at every number of evaluations."""
+    found = [Sampling(sampler=name, steps=n, grid="logsnr") for name in MAIN for n in EVALUATIONS]
+    for name in OTHERS:
+        found += [Sampling(sampler=name, steps=n, grid="logsnr") for n in (4, 8, 20)]
+    for name in MAIN[:2]:
+        for grid in ("karras", "palette"):
+            found += [Sampling(sampler=name, steps=n, grid=grid) for n in (8, 20)]
+        for start in ("mean", "condition"):
+            choices: dict[str, Any] = {"sampler": name, "start": start, "grid": "logsnr"}
+            found += [Sampling(steps=n, **choices) for n in (4, 6, 8, 12)]
+    return [(_name(sampling), sampling) for sampling in found]
+
+
+def _name(sampling: Sampling) -> str:
+    start = "" if sampling.start == "noise" else f" from {sampling.start}"
+    return f"{sampling.steps:4} {sampling.sampler} {sampling.grid}{start}"
+
+
+def untrimmed(restorer: Restorer, cut: Crops, samples: int) -> Row:
+    """Palette's test schedule as published, half of it below the smallest trained γ."""
+    name = restorer.model.config.diffusion.schedule
+    whole = {name: replace(SCHEDULES[name], gamma_min=1e-30)}
+    with patch.dict(SCHEDULES, whole):
+        return measure(
+            restorer, cut, Sampling(sampler="ancestral", steps=1000, grid="palette"), samples
+        )
+
+
+def verdict(row: Row, reference: Row) -> str:
+    """What the row has of the 1000-step ancestral result, each within the tolerance asked for."""
+    nearest = [a / b - 1 for a, b in zip(row.octaves, reference.octaves, strict=True)]
+    worst = max(nearest, key=abs)
+    checks = {
+        f"mean {row.mean - reference.mean:+.2f} dB": row.mean >= reference.mean - 0.1,
+        f"gap {reference.one - row.one:+.2f} dB": abs(row.one - reference.one) <= 0.2,
+        f"octaves {worst:+.0%}": abs(worst) <= 0.05,
+        f"drift {row.drift - reference.drift:+.2f}": row.drift <= reference.drift,
+    }
+    return "  ".join(f"{text} {'ok' if holds else 'NO'}" for text, holds in checks.items())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", help="a run folder; a small one is trained otherwise")
+    parser.add_argument("--data", default="bundled", help="clean pictures to judge by")
+    parser.add_argument("--pictures", type=int, default=16)
+    parser.add_argument("--samples", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=400, help="of training, without --model")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        model = args.model or train(Path(name) / "run", args.steps)
+        restorer = palette.load(model)
+        cut = take_crops(restorer, args.data, args.pictures)
+        info, side = restorer.model.info, restorer.model.config.data.size
+        print(
+            f"{restorer.model.config.task}, {info['step']} steps of training; "
+            f"{args.pictures} crops of {side}×{side}, {args.samples} samples of each, "
+            f"{restorer.describe()['dtype']} on {os.cpu_count()} cores"
+        )
+        table(restorer, cut, args.samples)
+
+
+def table(restorer: Restorer, cut: Crops, samples: int) -> None:
+    print(HEADER)
+    answer = measure(restorer, cut, Sampling(answer="mean"), 1)
+    print(answer.line("   1 mean answer", answer.one), flush=True)
+    reference = measure(restorer, cut, REFERENCE, samples)
+    print(reference.line("1000 ancestral logsnr", answer.one), flush=True)
+    trimmed = Sampling(sampler="ancestral", steps=TRIMMED, grid="palette")
+    for name, row in (
+        ("1000 ancestral palette, untrimmed", untrimmed(restorer, cut, samples)),
+        (f"{TRIMMED:4} ancestral palette", measure(restorer, cut, trimmed, samples)),
+    ):
+        print(row.line(name, answer.one), flush=True)
+    verdicts = []
+    for entry in restorer.model.searched:
+        sampling = Sampling(sampler=entry["sampler"], steps=entry["steps"], start=entry["start"])
+        verdicts.append((f"{_name(sampling)} (searched)", sampling))
+    for name, sampling in [*verdicts, *plans()]:
+        row = measure(restorer, cut, sampling, samples)
+        print(row.line(name, answer.one), flush=True)
+        if sampling.steps == 8:
+            print(f"{'':8}against 1000: {verdict(row, reference)}", flush=True)
+
+
+def train(run: Path, steps: int) -> Path:
+    config: dict[str, Any] = {"train": {"sample_every": 0}}
+    palette.train("super-resolution", out=run, steps=steps, options={"scale": 4}, config=config)
+    return run
+
+
+if __name__ == "__main__":
+    main()

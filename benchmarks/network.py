@@ -1,0 +1,159 @@
+"""The network against diffusers.UNet2DModel of the same shape: forward, and a training step.
+
+    python benchmarks/network.py [--rounds 15]
+
+Equal widths, blocks a level, residual resampling, scale-shift conditioning and attention; 6
+channels in, 3 out. On a CPU the peer runs in float32, its default, on a GPU in bfloat16 autocast.
+The step is zeroed gradients, forward, squared error and backward, without the optimizer. All take
+turns, so that a ratio is one of neighbours in time; printed are medians, of ratios with quartiles.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from diffusers.models.unets.unet_2d import UNet2DModel
+from torch import Tensor, nn
+
+from palette.architecture import Architecture
+from palette.diffusion import Denoiser
+from palette.precision import autocast, choose_device
+from palette.speed import Format, choose
+
+SHAPE = Architecture(width=64, multipliers=(1, 2, 4), blocks=2, output="plain")
+SIZES = [(64, 4), (128, 2)]
+"""Side of the picture and batch."""
+
+
+@dataclass(frozen=True)
+class Contender:
+    name: str
+    parameters: int
+    forward: Callable[[], Any]
+    step: Callable[[], Any]
+
+
+def peer(side: int, batch: int, device: torch.device, dtype: torch.dtype) -> Contender:
+    a = SHAPE
+    levels = len(a.multipliers)
+    torch.manual_seed(0)
+    network: Any = UNet2DModel(
+        sample_size=side,
+        in_channels=6,
+        out_channels=3,
+        down_block_types=("ResnetDownsampleBlock2D",) * levels,
+        up_block_types=("ResnetUpsampleBlock2D",) * levels,
+        block_out_channels=tuple(a.width * m for m in a.multipliers),
+        layers_per_block=a.blocks,
+        resnet_time_scale_shift="scale_shift",
+        attention_head_dim=a.head_width,
+        norm_num_groups=a.groups,
+    )
+    network.to(device)
+    x = torch.randn(batch, 6, side, side, device=device)
+    time_step = torch.full((batch,), 500, device=device)
+    name = f"diffusers {'fp32' if dtype == torch.float32 else 'bf16'}"
+
+    def run() -> Tensor:
+        with autocast(device, dtype):
+            return network(x, time_step).sample
+
+    return contender(name, network, network, run, run)
+
+
+def ours(
+    name: str, shape: Architecture, precision: str, side: int, batch: int, device: torch.device
+) -> Contender:
+    torch.manual_seed(0)
+    denoiser = Denoiser(shape, side).to(device)
+    in_use, trained = (choose(denoiser, precision, mode) for mode in ("restore", "train"))
+    x, y_t = torch.randn(2, batch, 3, side, side, device=device)
+    gamma = torch.full((batch,), 0.5, device=device)
+
+    def runs(network: nn.Module, form: Format) -> Callable[[], Tensor]:
+        def run() -> Tensor:
+            with autocast(device, form.dtype):
+                return network(x, y_t, gamma)
+
+        return run
+
+    copy = in_use.for_restoring(denoiser)
+    whole = trained.lay_out(denoiser).train()
+    formats = str(in_use) if in_use == trained else f"{in_use} / {trained}"
+    return contender(f"{name}: {formats}", copy, whole, runs(copy, in_use), runs(whole, trained))
+
+
+def contender(
+    name: str,
+    network: nn.Module,
+    trained: nn.Module,
+    run: Callable[[], Tensor],
+    training_run: Callable[[], Tensor],
+) -> Contender:
+    @torch.inference_mode()
+    def forward() -> None:
+        run()
+
+    def step() -> None:
+        trained.zero_grad(set_to_none=True)
+        training_run().float().square().mean().backward()
+
+    return Contender(name, sum(p.numel() for p in network.parameters()), forward, step)
+
+
+def milliseconds(work: Callable[[], Any], device: torch.device) -> float:
+    start = time.perf_counter()
+    work()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return 1000 * (time.perf_counter() - start)
+
+
+def interleaved(works: list[Callable[[], Any]], rounds: int, device: torch.device) -> list[Any]:
+    """Milliseconds of each work in each round, after one round that is not counted."""
+    passes = [[milliseconds(work, device) for work in works] for _ in range(rounds + 1)]
+    return list(zip(*passes[1:], strict=True))
+
+
+def against(peer: list[float], mine: list[float]) -> str:
+    """Median time; the median of the ratios of neighbours, and its quartiles."""
+    low, middle, high = statistics.quantiles([p / m for p, m in zip(peer, mine, strict=True)], n=4)
+    return f"{statistics.median(mine):9.1f} ms {middle:6.2f}× ({low:.2f} … {high:.2f})"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=15)
+    rounds = parser.parse_args().rounds
+    device = choose_device("cuda" if torch.cuda.is_available() else "cpu")
+    gpu = device.type == "cuda"
+    hardware = torch.cuda.get_device_name(device) if gpu else f"{torch.get_num_threads()} threads"
+    print(f"{hardware}, torch {torch.__version__}, {rounds} rounds")
+    print(f"width {SHAPE.width} times {SHAPE.multipliers}, {SHAPE.blocks} blocks a level")
+    print("ours: what was chosen for the forward / for the step, where they differ")
+    for side, batch in SIZES:
+        if gpu:
+            batch *= 16
+        patched = replace(SHAPE, patch=2)
+        contenders = [peer(side, batch, device, torch.bfloat16 if gpu else torch.float32)]
+        arguments = (side, batch, device)
+        contenders += [ours("fp32", SHAPE, "fp32", *arguments)] if not gpu else []
+        contenders += [ours("auto", SHAPE, "bf16" if gpu else "auto", *arguments)]
+        contenders += [ours("patch 2", patched, "bf16" if gpu else "auto", *arguments)]
+        forward = interleaved([c.forward for c in contenders], rounds, device)
+        step = interleaved([c.step for c in contenders], rounds, device)
+        print(f"\n{side}×{side}, batch {batch}")
+        print(f"{'':32}{'parameters':>12}{'forward':>17}{'':18}{'training step':>20}")
+        for i, c in enumerate(contenders):
+            columns = [against(times[0], times[i]) for times in (forward, step)]
+            print(f"{c.name:32}{c.parameters:>12,}  {'   '.join(columns)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -61,7 +61,8 @@ class Sampling:
     """Of conditioning augmentation, for models that were trained with it."""
     tile: int | Literal["auto"] = "auto"
     """Side of the tiles that the network sees at once, in pixels of the result. auto: pictures of
-    over a megapixel in tiles of 512, halved where memory does not suffice."""
+    over a megapixel in tiles of 512, smaller ones where free memory does not suffice; name a side
+    to have the same pixels on every machine."""
 
     def __post_init__(self) -> None:
         if self.answer not in ("mean", "sample"):

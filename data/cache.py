@@ -39,7 +39,10 @@ class CachedSource:
         kept = self._kept.get(index)
         if kept is not None:
             return kept
-        packed = _pack(self._source.read(index))
+        picture = self._source.read(index)
+        if picture.size > self._room_bytes:  # not even with a byte a value
+            return picture
+        packed = _pack(picture)
         if packed.nbytes <= self._room_bytes:
             self._room_bytes -= packed.nbytes
             self._kept[index] = packed

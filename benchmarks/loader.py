@@ -1,0 +1,180 @@
+"""Training batches against a plain PIL data set, and how long a training step waits for them.
+
+    python benchmarks/loader.py [--batches 12]
+
+The peer is what a tutorial writes: a torch Dataset that opens a file, crops, flips, resizes down
+and up or goes through JPEG with PIL, and converts, in a DataLoader. Both read the same folder, with
+equal workers, to equal crops; ours without its cache of decoded pictures, and with it. For bsr, a
+chain of blurs, noises and codecs, the peer still only resizes. The step is the whole one of the
+preset tiny.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from palette import training
+from palette.api import resolve
+from palette.data.cache import CachedSource
+from palette.data.images import write
+from palette.data.loader import automatic_workers, batches
+from palette.data.sources import BundledSource, FolderSource
+from palette.precision import choose_device
+from palette.state import Samples, start
+
+BATCH, SIZE = 16, 64
+CASES: dict[str, tuple[str, dict[str, Any]]] = {
+    "super-resolution ×4": ("super-resolution", {"scale": 4}),
+    "jpeg-restoration": ("jpeg-restoration", {}),
+    "super-resolution, bsr": ("super-resolution", {"scale": 4, "degradation": "bsr"}),
+}
+
+
+class Plain(Dataset[dict[str, Tensor]]):
+    def __init__(self, folder: Path, jpeg: bool) -> None:
+        self.paths = sorted(folder.iterdir())
+        self.jpeg = jpeg
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        picture = Image.open(self.paths[index]).convert("RGB")
+        left, top = (random.randint(0, side - SIZE) for side in picture.size)
+        clean = picture.crop((left, top, left + SIZE, top + SIZE))
+        if random.random() < 0.5:
+            clean = clean.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        if self.jpeg:
+            file = io.BytesIO()
+            clean.save(file, "JPEG", quality=random.randint(5, 30))
+            degraded = Image.open(file).convert("RGB")
+        else:
+            small = clean.resize((SIZE // 4, SIZE // 4), Image.Resampling.BICUBIC)
+            degraded = small.resize((SIZE, SIZE), Image.Resampling.BICUBIC)
+        return {"x": _tensor(degraded), "y": _tensor(clean)}
+
+
+def _tensor(picture: Image.Image) -> Tensor:
+    return torch.from_numpy(np.array(picture)).permute(2, 0, 1).float() / 127.5 - 1
+
+
+def forever(loader: DataLoader[dict[str, Tensor]]) -> Iterator[dict[str, Tensor]]:
+    while True:
+        yield from loader
+
+
+def rate(feed: Iterator[Any], count: int) -> float:
+    """Pictures per second over ``count`` batches."""
+    begin = time.perf_counter()
+    for _ in range(count):
+        next(feed)
+    return count * BATCH / (time.perf_counter() - begin)
+
+
+def race(case: str, folder: Path, workers: int, count: int) -> str:
+    """One line: pictures per second of the peer and of ours, in turns, and the ratio."""
+    task, options = CASES[case]
+    settings = {"data": {"path": str(folder), "size": SIZE}, "options": options}
+    config, made = resolve(task, settings)
+    plain = Plain(folder, jpeg=task == "jpeg-restoration")
+    loader = DataLoader(
+        plain, BATCH, shuffle=True, drop_last=True, num_workers=workers,
+        persistent_workers=workers > 0,
+    )  # fmt: skip
+    turns, warm_up = 5, 2 * len(plain) // BATCH
+    feeds = [forever(loader)]
+    for room in (0, 2**30):
+        samples = Samples(CachedSource(FolderSource(folder), room), made, config)
+        feeds.append(batches(samples, BATCH, 0, warm_up + turns * count, workers))
+    for feed in feeds:
+        rate(feed, warm_up)
+    rates = [[rate(feed, count) for feed in feeds] for _ in range(turns)]
+    columns = "".join(f"{statistics.median(column):>10.0f}" for column in zip(*rates, strict=True))
+    low, middle, high = statistics.quantiles([kept / peer for peer, _, kept in rates], n=4)
+    return f"{case:24}{workers:>8}{columns}{middle:>8.2f}× ({low:.2f} … {high:.2f})"
+
+
+class Watched:
+    """A feed that knows how long its user has waited."""
+
+    def __init__(self, feed: Iterator[Any]) -> None:
+        self.feed = feed
+        self.seconds = 0.0
+
+    def __iter__(self) -> Watched:
+        return self
+
+    def __next__(self) -> Any:
+        begin = time.perf_counter()
+        batch = next(self.feed)
+        self.seconds += time.perf_counter() - begin
+        return batch
+
+
+def waiting(case: str, folder: Path, workers: int, steps: int, device: torch.device) -> str:
+    """One line: the median step of the preset tiny, and the share of the time spent waiting."""
+    task, options = CASES[case]
+    settings = {"data": {"path": str(folder), "size": SIZE}, "options": options}
+    config, made = resolve(task, settings, {"train": {"batch": BATCH}})
+    samples = Samples(CachedSource(FolderSource(folder), 2**30), made, config)
+    state = start(config, samples, device)
+    warm_up = 3
+    pin = device.type == "cuda"
+    feed = Watched(batches(samples, BATCH, 0, warm_up + steps, workers, pin))
+    times = []
+    for state.step in range(warm_up + steps):
+        if state.step == warm_up:
+            feed.seconds = 0.0
+        begin = time.perf_counter()
+        training._step(config, samples, state, feed, device)
+        times.append(time.perf_counter() - begin)
+    whole = times[warm_up:]
+    return (
+        f"{case:24}{workers:>8}{1000 * statistics.median(whole):>10.1f} ms"
+        f"{1000 * feed.seconds / steps:>10.1f} ms{100 * feed.seconds / sum(whole):>8.1f} %"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--batches", type=int, default=12)
+    count = parser.parse_args().batches
+    cores = len(os.sched_getaffinity(0))
+    device = choose_device("auto")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        source = BundledSource("train")
+        for index in range(48):  # each photograph several times: a folder of some size
+            write(folder / f"{index:03d}.jpg", source.read(index % len(source)))
+        print(
+            f"{len(list(folder.iterdir()))} photographs (JPEG), crops of {SIZE}², batch {BATCH}, "
+        )
+        print(f"{cores} cores, torch {torch.__version__}; pictures per second\n")
+        print(f"{'':24}{'workers':>8}{'PIL':>10}{'uncached':>10}{'cached':>10}{'cached / PIL':>16}")
+        for case in CASES:
+            for workers in (0, max(1, cores - 1)):
+                print(race(case, folder, workers, count), flush=True)
+        print(f"\nA step of tiny on {device.type}, waiting for its batch")
+        print(f"{'':24}{'workers':>8}{'step':>13}{'waiting':>13}{'share':>10}")
+        for case in CASES:
+            for workers in sorted({0, 1, automatic_workers(device)}):
+                print(waiting(case, folder, workers, 2 * count, device), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -284,9 +284,9 @@ class Restorer:
             fitting = min(BATCH_PIXELS, self._room(height * width, sampling))
             together = max(1, int(fitting / (tiles.height * tiles.width)))
             denoise = tiled(network, x, tiles, together)
-            if self.task.drifts:
-                # a third of the sides at most: a ninth of the time
-                longest = min(tile, max(height, width) // 3)
+            if region is not None:
+                # a quarter of the sides at most: a sixteenth of the time
+                longest = min(tile, max(height, width) // 4 // stride * stride)
                 keys = [entropy(seed, "coarse") for seed in seeds]
                 fill = normal(keys, (3, longest, longest), "hole").to(x)
                 small, hole = reduced(x, region, longest, stride, fill)

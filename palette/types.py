@@ -89,12 +89,6 @@ class Task(Protocol):
         ...
 
     @property
-    def drifts(self) -> bool:
-        """Whether the condition leaves the colour of large areas open, so that tiles of a picture
-        would each choose their own (see :mod:`palette.guard`)."""
-        ...
-
-    @property
     def multiple(self) -> int:
         """Sides of a clean picture must be multiples of this."""
         ...

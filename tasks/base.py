@@ -54,7 +54,6 @@ class WholePictureTask(DegradedTask):
 
     residual: ClassVar[bool] = True
     masked: ClassVar[bool] = False
-    drifts: ClassVar[bool] = False
 
     @property
     def multiple(self) -> int:
@@ -125,7 +124,6 @@ class HoleTask(DegradedTask):
 
     residual: ClassVar[bool] = False
     masked: ClassVar[bool] = True
-    drifts: ClassVar[bool] = True
     multiple: ClassVar[int] = 1
 
     @property

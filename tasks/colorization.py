@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -16,8 +15,6 @@ from palette.types import Observation, Picture
 @dataclass(frozen=True)
 class Colorization(WholePictureTask):
     """The condition is the luma, repeated to three channels."""
-
-    drifts: ClassVar[bool] = True
 
     degradation: str = "grayscale"
 

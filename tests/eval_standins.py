@@ -21,7 +21,6 @@ class Halving:
     multiple: int = 2
     residual: bool = True
     masked: bool = False
-    drifts: bool = False
 
     def draw(self, spec: Spec, rng: np.random.Generator) -> Params:
         return {"shade": float(rng.uniform(0.9, 1.0))}

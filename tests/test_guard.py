@@ -37,8 +37,9 @@ def test_tiles_that_disagree_are_of_one_colour() -> None:
     for guarded in (False, True):
         network = stubborn(torch.Generator().manual_seed(0), spread=0.2)
         denoise = tiled(network, x, plan(SIDE, SIDE, TILE, 4, stride=8), 4)
-        coarse = torch.full((1, 3, 32, 32), 0.2)
-        one = guard(clip, coarse, None, None, grid(SIDE, SIDE, TILE // 2)) if guarded else clip
+        coarse, all_of_it = torch.full((1, 3, 32, 32), 0.2), torch.ones(1, 1, SIDE, SIDE)
+        cells, hole = grid(SIDE, SIDE, TILE // 2), torch.ones(1, 1, 32, 32)
+        one = guard(clip, coarse, hole, all_of_it, cells) if guarded else clip
         blocks = functional.avg_pool2d(ddim(denoise, gammas, noise, one), TILE)
         drifts[guarded] = float(blocks.std(dim=(2, 3)).mean())
     assert drifts[False] > 0.1
@@ -48,7 +49,8 @@ def test_tiles_that_disagree_are_of_one_colour() -> None:
 def test_detail_and_agreement_are_left_alone() -> None:
     detail = torch.randn(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
     coarse = functional.adaptive_avg_pool2d(detail, (32, 32))
-    one = guard(lambda z: z, coarse, None, None, grid(SIDE, SIDE, 16))
+    hole, region = torch.ones(1, 1, 32, 32), torch.ones(1, 1, SIDE, SIDE)
+    one = guard(lambda z: z, coarse, hole, region, grid(SIDE, SIDE, 16))
     torch.testing.assert_close(one(detail), detail, atol=1e-5, rtol=0)
     shifted = one(detail + 0.3)
     torch.testing.assert_close(shifted, detail, atol=1e-5, rtol=0)
@@ -73,7 +75,6 @@ def test_a_reduced_condition_keeps_its_hole(height: int, width: int) -> None:
     x = torch.where(region > 0, 9.0, x)
     noise = torch.randn(1, 3, 40, 40)
     small, hole = reduced(x, region, 40, 8, noise)
-    assert hole is not None
     assert max(small.shape[-2:]) == 40
     assert all(side % 8 == 0 for side in small.shape[-2:])
     assert hole.sum() >= 1
@@ -84,7 +85,7 @@ def test_a_reduced_condition_keeps_its_hole(height: int, width: int) -> None:
 
 
 def test_a_small_picture_is_not_reduced() -> None:
-    x = torch.randn(1, 3, 24, 40)
-    small, hole = reduced(x, None, 64, 8, torch.zeros(1, 3, 64, 64))
-    assert hole is None
+    x, region = torch.randn(1, 3, 24, 40), torch.zeros(1, 1, 24, 40)
+    small, hole = reduced(x, region, 64, 8, torch.zeros(1, 3, 64, 64))
+    assert torch.equal(hole, region)
     assert torch.equal(small, x)

@@ -286,7 +286,7 @@ class Restorer:
             denoise = tiled(network, x, tiles, together)
             if region is not None:
                 # a quarter of the sides at most: a sixteenth of the time
-                longest = min(tile, max(height, width) // 4 // stride * stride)
+                longest = max(stride, min(tile, max(height, width) // 4 // stride * stride))
                 keys = [entropy(seed, "coarse") for seed in seeds]
                 fill = normal(keys, (3, longest, longest), "hole").to(x)
                 small, hole = reduced(x, region, longest, stride, fill)

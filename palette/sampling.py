@@ -37,7 +37,7 @@ class Sampling:
     the posterior."""
     steps: int = 8
     """Evaluations of the network for a sample."""
-    sampler: str = "dpmpp_2m"
+    sampler: str = "dpmpp_2m_sde"
     grid: str = "auto"
     """Where the levels lie. auto: where `palette search` put them for this model, sampler, start
     and number of steps, else logsnr."""
@@ -50,7 +50,7 @@ class Sampling:
     the condition itself or the mean answer (one of the evaluations)."""
     start_logsnr: float = -3.0
     """Log-SNR of the first level where the start is an estimate: −3 is 5 % of its power."""
-    eta: float = 1.0
+    eta: float = 0.2
     """Fresh noise of the samplers that end in _sde: 1 the reverse SDE, 0 the ODE."""
     resamplings: int = 10
     """How often ``repaint`` makes each step."""

@@ -27,7 +27,7 @@ class Restore:
     """mean: one evaluation, the regression answer, smooth and near. sample: a draw with detail."""
     steps: int = 8
     """Evaluations of the network for a sample."""
-    sampler: str = "dpmpp_2m"
+    sampler: str = "dpmpp_2m_sde"
     grid: str = "auto"
     """Where the noise levels lie: auto (as `palette search` found, else logsnr), logsnr, karras or
     palette."""
@@ -37,7 +37,7 @@ class Restore:
     """What a sample starts from: noise, the condition, or the mean answer (one evaluation)."""
     start_logsnr: float = -3.0
     """Log-SNR of the first level where the start is an estimate."""
-    eta: float = 1.0
+    eta: float = 0.2
     """Fresh noise of the samplers that end in _sde: 1 the reverse SDE, 0 the ODE."""
     resamplings: int = 10
     """How often `--sampler repaint` makes each step."""

@@ -114,19 +114,23 @@ def plans() -> list[tuple[str, Sampling]]:
     """Every sampler and every grid and start, the main samplers at every number of evaluations."""
     found = [Sampling(sampler=name, steps=n, grid="logsnr") for name in MAIN for n in EVALUATIONS]
     for name in OTHERS:
-        found += [Sampling(sampler=name, steps=n, grid="logsnr") for n in (4, 8, 20)]
+        found += [Sampling(sampler=name, steps=n, grid="logsnr") for n in (8, 20)]
+    for eta in (0.5, 1.0):
+        choices: dict[str, Any] = {"sampler": "dpmpp_2m_sde", "eta": eta, "grid": "logsnr"}
+        found += [Sampling(steps=n, **choices) for n in (8, 20, 50)]
     for name in MAIN[:2]:
         for grid in ("karras", "palette"):
             found += [Sampling(sampler=name, steps=n, grid=grid) for n in (8, 20)]
         for start in ("mean", "condition"):
-            choices: dict[str, Any] = {"sampler": name, "start": start, "grid": "logsnr"}
+            choices = {"sampler": name, "start": start, "grid": "logsnr"}
             found += [Sampling(steps=n, **choices) for n in (4, 6, 8, 12)]
     return [(_name(sampling), sampling) for sampling in found]
 
 
 def _name(sampling: Sampling) -> str:
     start = "" if sampling.start == "noise" else f" from {sampling.start}"
-    return f"{sampling.steps:4} {sampling.sampler} {sampling.grid}{start}"
+    eta = f" η {sampling.eta:g}" if sampling.sampler.endswith("_sde") else ""
+    return f"{sampling.steps:4} {sampling.sampler}{eta} {sampling.grid}{start}"
 
 
 def untrimmed(restorer: Restorer, cut: Crops, samples: int) -> Row:
@@ -185,11 +189,12 @@ def table(restorer: Restorer, cut: Crops, samples: int) -> None:
         (f"{TRIMMED:4} ancestral palette", measure(restorer, cut, trimmed, samples)),
     ):
         print(row.line(name, answer.one), flush=True)
-    verdicts = []
+    searched = []
     for entry in restorer.model.searched:
-        sampling = Sampling(sampler=entry["sampler"], steps=entry["steps"], start=entry["start"])
-        verdicts.append((f"{_name(sampling)} (searched)", sampling))
-    for name, sampling in [*verdicts, *plans()]:
+        keys = ("sampler", "steps", "start", "eta")
+        sampling = Sampling(**{key: entry[key] for key in keys})
+        searched.append((_name(sampling).replace("auto", "searched"), sampling))
+    for name, sampling in [*searched, *plans()]:
         row = measure(restorer, cut, sampling, samples)
         print(row.line(name, answer.one), flush=True)
         if sampling.steps == 8:

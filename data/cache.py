@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from palette.data.images import unit_range
-from palette.data.sources import Source
+from palette.data.images import HIGHEST, in_unit_range
+from palette.data.sources import LevelSource, Source
 from palette.types import Picture
-
-_LEVELS = {np.uint8: 255, np.uint16: 65535}
 
 
 class CachedSource:
@@ -39,10 +37,13 @@ class CachedSource:
         kept = self._kept.get(index)
         if kept is not None:
             return kept
-        picture = self._source.read(index)
-        if picture.size > self._room_bytes:  # not even with a byte a value
-            return picture
-        packed = _pack(picture)
+        if isinstance(self._source, LevelSource):
+            packed = self._source.levels(index)
+        else:
+            picture = self._source.read(index)
+            if picture.size > self._room_bytes:  # not even with a byte a value
+                return picture
+            packed = _pack(picture)
         if packed.nbytes <= self._room_bytes:
             self._room_bytes -= packed.nbytes
             self._kept[index] = packed
@@ -53,7 +54,7 @@ class CachedSource:
 
 
 def _pack(picture: Picture) -> np.ndarray:
-    for kind, highest in _LEVELS.items():
+    for kind, highest in HIGHEST.items():
         levels = np.rint(picture * highest).astype(kind)
         if np.array_equal(unpacked(levels), picture):
             return levels
@@ -62,7 +63,4 @@ def _pack(picture: Picture) -> np.ndarray:
 
 def unpacked(kept: np.ndarray) -> Picture:
     """The picture, or a crop of it, as (H, W, 3) float32 in [0, 1]; always a copy."""
-    highest = _LEVELS.get(kept.dtype.type)
-    if highest is None:
-        return kept.copy()
-    return unit_range(kept, highest)
+    return kept.copy() if kept.dtype == np.float32 else in_unit_range(kept)

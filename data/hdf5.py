@@ -48,6 +48,10 @@ class Hdf5Source:
 
     def read(self, index: int) -> Picture:
         """``(H, W, 3)`` float32 in [0, 1]. Raises PictureError where the bytes have changed."""
+        return unit_range(self.levels(index), 255)
+
+    def levels(self, index: int) -> NDArray[np.uint8]:
+        """``(H, W, 3)`` uint8, as it is stored."""
         name, label = self.ids[index], self.labels[index] if self.labels else ""
         height, width = (int(side) for side in self._index.shapes[index])
         offset = int(self._index.offsets[index])
@@ -57,7 +61,7 @@ class Hdf5Source:
             raise PictureError(f"{self._path}: {error.strerror}") from None
         if _digest(name, label, (height, width), pixels) != bytes(self._index.sha256[index]):
             raise PictureError(f"{self._path}: the bytes of {name!r} have changed; pack it again")
-        return unit_range(pixels.reshape(height, width, 3), 255)
+        return pixels.reshape(height, width, 3)
 
     def fingerprint(self) -> str:
         rows = zip(self.ids, self._index.sha256, strict=True)

@@ -31,6 +31,9 @@ FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
 MAX_PIXELS = 2**27
 """134 megapixels: a header that claims more is refused before anything is decoded."""
 
+HIGHEST = {np.uint8: 255, np.uint16: 65535}
+"""The level that is 1."""
+
 _GREY_MODES_16 = ("I;16", "I;16L", "I;16B", "I;16N")
 _GREY_MODES = ("1", "L", "LA", "La", *_GREY_MODES_16)
 _MODES_16 = ("RGB", "RGBA", "RGBX", *_GREY_MODES)
@@ -63,6 +66,24 @@ def read(path: str | Path) -> Photo:
     EXIF orientation is applied; CMYK and embedded ICC profiles become sRGB; of several frames or
     pages the first is taken, with a warning. Every failure is a :class:`PictureError`.
     """
+    decoded = _read(path)
+    return Photo(
+        picture=in_unit_range(decoded.picture),
+        alpha=None if decoded.alpha is None else in_unit_range(decoded.alpha),
+        bit_depth=decoded.bit_depth,
+        grey=decoded.grey,
+    )
+
+
+def read_levels(path: str | Path) -> NDArray:
+    """The picture of :func:`read` before its division: (H, W, 3) uint8 or uint16, of which
+    :func:`in_unit_range` makes the same floats; float32 in [0, 1] where a profile was applied to
+    16 bits. A crop of it is converted sooner than the whole.
+    """
+    return _read(path).picture
+
+
+def _read(path: str | Path) -> _Decoded:
     path = Path(path)
     _require_file(path)
     try:
@@ -143,6 +164,12 @@ def write(
         temporary.write_bytes(encoded)
 
 
+def in_unit_range(levels: NDArray) -> NDArray[np.float32]:
+    """uint8 and uint16 levels to [0, 1]; float32 as it is."""
+    highest = HIGHEST.get(levels.dtype.type)
+    return levels if highest is None else unit_range(levels, highest)
+
+
 def unit_range(levels: np.ndarray, highest: int) -> NDArray[np.float32]:
     """Integer levels 0 … ``highest`` to [0, 1], rounded once: so all readers agree."""
     return np.divide(levels, np.float32(highest), dtype=np.float32)
@@ -170,14 +197,24 @@ def _require_file(path: Path) -> None:
 # Decoding
 
 
-def _decode(image: Image.Image, path: Path) -> Photo:
+@dataclass(frozen=True)
+class _Decoded:
+    """A :class:`Photo` whose layers are uint8 or uint16 levels, or float32."""
+
+    picture: NDArray
+    alpha: NDArray | None
+    bit_depth: Literal[8, 16]
+    grey: bool
+
+
+def _decode(image: Image.Image, path: Path) -> _Decoded:
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise PictureError(f"{path}: {width}×{height} pixels; at most {MAX_PIXELS} are accepted")
     stored_bits = _stored_bits(image, path)
     # Phones keep a preview or a gain map as a second frame (MPO): nothing is lost with it.
     if getattr(image, "is_animated", False) and image.format != "MPO":
-        warnings.warn(f"{path}: several frames or pages; only the first is read", stacklevel=3)
+        warnings.warn(f"{path}: several frames or pages; only the first is read", stacklevel=4)
     image.load()
     profile = image.info.get("icc_profile")
     layers = None
@@ -190,7 +227,7 @@ def _decode(image: Image.Image, path: Path) -> Photo:
         )
     picture, alpha = layers or _layers_8(image, profile, path)
     orientation = _orientation(image)
-    return Photo(
+    return _Decoded(
         picture=_upright(picture, orientation),
         alpha=None if alpha is None else _upright(alpha, orientation),
         bit_depth=16 if layers else 8,
@@ -198,7 +235,7 @@ def _decode(image: Image.Image, path: Path) -> Photo:
     )
 
 
-Layers = tuple[NDArray[np.float32], NDArray[np.float32] | None]
+Layers = tuple[NDArray, NDArray | None]
 
 
 def _stored_bits(image: Image.Image, path: Path) -> int:
@@ -218,18 +255,18 @@ def _layers_8(image: Image.Image, profile: bytes | None, path: Path) -> Layers:
     alpha = None
     if image.has_transparency_data:
         image = image.convert("LA" if grey else "RGBA")
-        alpha = unit_range(np.asarray(image.getchannel("A")), 255)
+        alpha = np.asarray(image.getchannel("A"))
     colour = image.convert("L" if grey else "CMYK" if image.mode == "CMYK" else "RGB")
     transform = None
     if profile:
         try:
             transform = transform_to_srgb(profile, colour.mode)
         except ValueError as error:
-            warnings.warn(f"{path}: ICC profile ignored: {error}", stacklevel=5)
+            warnings.warn(f"{path}: ICC profile ignored: {error}", stacklevel=6)
     elif colour.mode == "CMYK":
-        warnings.warn(f"{path}: CMYK without a profile: colours are a guess", stacklevel=5)
+        warnings.warn(f"{path}: CMYK without a profile: colours are a guess", stacklevel=6)
     rgb = transform.apply(colour) if transform else colour.convert("RGB")
-    return unit_range(np.asarray(rgb), 255), alpha
+    return np.asarray(rgb), alpha
 
 
 def _layers_16(image: Image.Image, profile: bytes | None, path: Path) -> Layers | None:
@@ -241,10 +278,10 @@ def _layers_16(image: Image.Image, profile: bytes | None, path: Path) -> Layers 
             if transform_to_srgb(profile, "L" if grey else "RGB"):
                 convert = curves_to_srgb(profile)
         except ValueError as error:
-            warnings.warn(f"{path}: read as 8 bits for its ICC profile: {error}", stacklevel=5)
+            warnings.warn(f"{path}: read as 8 bits for its ICC profile: {error}", stacklevel=6)
             return None
     pixels = _grey_16(image) if image.mode in _GREY_MODES_16 else _colour_16(image, path)
-    layers = unit_range(pixels, 65535)
+    layers: NDArray = unit_range(pixels, 65535) if convert else pixels
     alpha = None
     if layers.ndim == 2:
         layers = np.repeat(layers[..., None], 3, axis=-1)
@@ -289,7 +326,7 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def _upright(layer: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
+def _upright(layer: NDArray, orientation: int) -> NDArray:
     """Undo an EXIF orientation, 1 to 8 (Exif 2.32, tag 0x0112); other values mean upright."""
     if orientation in (5, 6, 7, 8):
         layer = np.swapaxes(layer, 0, 1)

@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from palette.data.images import SUFFIXES, list_pictures, read
+from numpy.typing import NDArray
+
+from palette.data.images import SUFFIXES, list_pictures, read, read_levels
 from palette.types import Picture
 
 
@@ -37,6 +39,15 @@ class Source(Protocol):
         ...
 
 
+@runtime_checkable
+class LevelSource(Source, Protocol):
+    """A source that can hand over what it stores."""
+
+    def levels(self, index: int) -> NDArray:
+        """The picture as uint8 or uint16 levels, or float32: see ``images.read_levels``."""
+        ...
+
+
 class _Files:
     """Pictures in files of their own."""
 
@@ -50,6 +61,9 @@ class _Files:
 
     def read(self, index: int) -> Picture:
         return read(self._paths[index]).picture
+
+    def levels(self, index: int) -> NDArray:
+        return read_levels(self._paths[index])
 
     def fingerprint(self) -> str:
         return digest(f"{name} {_size(p)}" for name, p in zip(self.ids, self._paths, strict=True))

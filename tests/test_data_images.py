@@ -23,7 +23,15 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageOps
 
 from palette.data import images
-from palette.data.images import PictureError, list_pictures, read, read_mask, write
+from palette.data.images import (
+    PictureError,
+    in_unit_range,
+    list_pictures,
+    read,
+    read_levels,
+    read_mask,
+    write,
+)
 
 EXACT: dict[str, dict[str, Any]] = {"WEBP": {"lossless": True}, "JPEG": {"quality": 100}}
 PHOTOS = Path(__file__).parents[2] / "shared" / "data" / "photos"
@@ -201,6 +209,8 @@ def test_content_decides_and_lossless_pixels_are_kept(tmp_path: Path, kind: str)
     Image.fromarray(pixels).save(path, kind, **EXACT.get(kind, {}))
     photo = read(path)
     np.testing.assert_array_equal(np.rint(photo.picture * 255), pixels)
+    assert read_levels(path).dtype == np.uint8
+    np.testing.assert_array_equal(read_levels(path), pixels)
     assert (photo.bit_depth, photo.grey, photo.alpha) == (8, False, None)
 
 
@@ -249,6 +259,8 @@ def test_16_bits_are_kept(tmp_path: Path, suffix: str, channels: int) -> None:
     assert (photo.bit_depth, photo.grey) == (16, channels == 1)
     expected = np.repeat(deep, 3, -1) if channels == 1 else deep[..., :3]
     np.testing.assert_array_equal(np.rint(photo.picture * 65535), expected)
+    assert read_levels(path).dtype == np.uint16
+    np.testing.assert_array_equal(read_levels(path), expected)
     if channels == 4:
         assert photo.alpha is not None
         np.testing.assert_array_equal(np.rint(photo.alpha * 65535), deep[..., 3])
@@ -366,6 +378,10 @@ def test_profiles_are_converted_alike_with_8_and_16_bits(tmp_path: Path, name: s
     untouched = unit(colours())
     assert np.abs(shallow.picture - untouched).max() > 0.05
     assert np.abs(shallow.picture - exact.picture).max() < 2.5 / 255
+    for file, photo, kind in (("8.png", shallow, np.uint8), ("16.tif", exact, np.float32)):
+        levels = read_levels(tmp_path / file)
+        assert levels.dtype == kind
+        np.testing.assert_array_equal(in_unit_range(levels), photo.picture)
 
 
 def test_a_picture_in_srgb_with_its_profile_is_untouched(tmp_path: Path) -> None:

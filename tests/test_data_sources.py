@@ -153,6 +153,15 @@ def test_a_cache_changes_nothing_but_the_readings() -> None:
     assert (cached.ids, cached.fingerprint()) == (source.ids, "counting")
 
 
+def test_a_cache_of_files_keeps_their_levels(photos: Path) -> None:
+    source = FolderSource(photos)
+    for limit in (0, 10**6):
+        cached = CachedSource(source, limit)
+        for i in range(len(source)):
+            assert cached.packed(i).dtype == np.uint8
+            np.testing.assert_array_equal(cached.read(i), source.read(i))
+
+
 @pytest.mark.parametrize(
     ("limit_bytes", "readings"), [(0, 9), (126, 7), (125, 9), (300, 7), (126 * 3, 5)]
 )

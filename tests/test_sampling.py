@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import palette
+from palette.commands.evaluate import Evaluate
 from palette.commands.restore import Restore
 from palette.diffusion import Target
 from palette.guidance import drop_condition, dynamic_clip, guided
@@ -158,3 +159,6 @@ def test_the_command_line_has_the_defaults_of_sampling() -> None:
     for field in dataclasses.fields(Sampling):
         if field.name != "logsnrs":
             assert flags[field.name] == field.default, field.name
+    evaluate = {field.name: field.default for field in dataclasses.fields(Evaluate)}
+    for name in ("sampler", "eta", "grid"):
+        assert evaluate[name] == flags[name]

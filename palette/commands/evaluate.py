@@ -33,6 +33,12 @@ class Evaluate:
     """The rows of the model."""
     steps: int | None = None
     """Evaluations of the network for a sample (the model's own otherwise)."""
+    sampler: str = "dpmpp_2m_sde"
+    eta: float = 0.2
+    """Fresh noise of the samplers that end in _sde: 1 the reverse SDE, 0 the ODE."""
+    grid: str = "auto"
+    """Where the noise levels lie: auto (as `palette search` found, else logsnr), logsnr, karras or
+    palette."""
     samples: int = 1
     """Samples of every picture, for diversity and the report's strips."""
     seed: int = 0
@@ -93,7 +99,8 @@ def run(args: Evaluate) -> int:
         title=args.title,
     )
     source = open_source(args.data, split="held_out")
-    model = load(args.model, device=args.device)
+    choices = {"sampler": args.sampler, "eta": args.eta, "grid": args.grid}
+    model = load(args.model, device=args.device, **choices)
     workspace = run_shard(model, source, args.out, request, shard)
     if shard.of > 1:
         print(f"Shard {args.shard} is done; join all {shard.of}: palette merge FOLDERS --out DIR")

@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -65,32 +64,29 @@ class Row:
     ssim: float
     octaves: tuple[float, ...]
     drift: float
-    seconds: float
 
     def line(self, name: str, answer: float) -> str:
         octaves = " ".join(f"{value:5.2f}" for value in self.octaves)
         return (
             f"{name:34}{self.mean:7.2f}{self.one:7.2f}{answer - self.one:6.2f}{self.ssim:7.3f}"
-            f"   {octaves}{self.drift:7.2f}{self.seconds:9.1f}"
+            f"   {octaves}{self.drift:7.2f}"
         )
 
 
 HEADER = (
     f"{'':34}{'mean':>7}{'one':>7}{'gap':>6}{'SSIM':>7}   {'octaves, coarse to fine':29}"
-    f"{'drift':>7}{'seconds':>9}"
+    f"{'drift':>7}"
 )
 
 
 def measure(restorer: Restorer, cut: Crops, sampling: Sampling, samples: int) -> Row:
     restorer = restorer.using(sampling)
-    start = time.perf_counter()
     runs = [
         restorer.restore_observations(
             cut.observed, seeds=[entropy(i, "run", n) for i in range(len(cut.clean))]
         )
         for n in range(samples)
     ]
-    seconds = time.perf_counter() - start
     means = [np.mean(pictures, axis=0) for pictures in zip(*runs, strict=True)]
     every = [picture for run in runs for picture in run]
     clean, baseline = cut.clean * samples, cut.baseline * samples
@@ -101,7 +97,6 @@ def measure(restorer: Restorer, cut: Crops, sampling: Sampling, samples: int) ->
         ssim=float(np.mean([ssim(a, b) for a, b in zip(every, clean, strict=True)])),
         octaves=tuple(octave_shares(every, clean, baseline)),
         drift=float(np.sqrt(np.mean(np.square(drifts)))),
-        seconds=seconds,
     )
 
 

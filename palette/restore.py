@@ -277,7 +277,10 @@ class Restorer:
             clip = dynamic_clip(target, x)
 
         def noise(k: int) -> Tensor:
-            return normal(seeds, tuple(x.shape[1:]), k).to(self.device)
+            drawn = normal(seeds, tuple(x.shape[1:]), k)
+            if self.device.type == "cuda":  # drawn while the device computes, which waits for none
+                return drawn.pin_memory().to(self.device, non_blocking=True)
+            return drawn.to(self.device)
 
         tiles = None if tile is None else plan(height, width, tile, tile // 8, stride)
         if tile is not None and tiles is not None and len(tiles) > 1:

@@ -26,7 +26,7 @@ from palette.sampling import Answer, Sampling, compute
 from palette.schedule import SCHEDULES
 from palette.seeding import entropy, normal, rng
 from palette.speed import Format, choose
-from palette.tiling import Network, plan, tiled
+from palette.tiling import Network, overlap_of, plan, tiled
 from palette.types import AugmentingTask, Condition, Observation, Picture, Task
 
 BATCH_PIXELS = 512 * 512
@@ -282,7 +282,7 @@ class Restorer:
                 return drawn.pin_memory().to(self.device, non_blocking=True)
             return drawn.to(self.device)
 
-        tiles = None if tile is None else plan(height, width, tile, tile // 8, stride)
+        tiles = None if tile is None else plan(height, width, tile, overlap_of(tile), stride)
         if tile is not None and tiles is not None and len(tiles) > 1:
             fitting = min(BATCH_PIXELS, self._room(height * width, sampling))
             together = max(1, int(fitting / (tiles.height * tiles.width)))

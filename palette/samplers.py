@@ -190,8 +190,9 @@ def dpmpp_2m_sde(
     for k, (t, s) in enumerate(pairwise(levels), 1):
         past.insert(0, (_estimate(denoise, y, t, clip), t.lam))
         kept, fresh = _fade(t, s, eta)
-        y = _sum((kept, y), *_drift(past, s.lam, s.alpha, 1 + eta), (fresh, noise(k)))
+        y = _sum((kept, y), *_drift(past, s.lam, s.alpha, 1 + eta))
         del past[1:]
+        y.add_(noise(k), alpha=fresh)
     return _estimate(denoise, y, levels[-1], clip)
 
 
@@ -213,8 +214,9 @@ def dpmpp_3m_sde(
     for k, (t, s) in enumerate(pairwise(levels), 1):
         past.insert(0, (_estimate(denoise, y, t, clip), t.lam))
         kept, fresh = _fade(t, s, eta)
-        y = _sum((kept, y), *_drift(past, s.lam, s.alpha, 1 + eta), (fresh, noise(k)))
+        y = _sum((kept, y), *_drift(past, s.lam, s.alpha, 1 + eta))
         del past[2:]
+        y.add_(noise(k), alpha=fresh)
     return _estimate(denoise, y, levels[-1], clip)
 
 
@@ -327,7 +329,7 @@ def _posterior_draw(y: Tensor, x0: Tensor, t: Level, s: Level, noise: Tensor) ->
     from_x0 = s.alpha * (1 - kept) / (1 - t.gamma)
     from_y = math.sqrt(kept) * (1 - s.gamma) / (1 - t.gamma)
     spread = math.sqrt((1 - kept) * (1 - s.gamma) / (1 - t.gamma))
-    return _sum((from_x0, x0), (from_y, y), (spread, noise))
+    return _sum((from_x0, x0), (from_y, y)).add_(noise, alpha=spread)
 
 
 def _fade(t: Level, s: Level, eta: float) -> tuple[float, float]:

@@ -46,6 +46,11 @@ class Tiles:
         return list(product(rows, _shares(self.lefts, self.width, self.overlap)))
 
 
+def overlap_of(tile: int) -> int:
+    """Pixels that neighbours share: 48 at 512, a fifth more work at 2048², seams not to be seen."""
+    return 3 * tile // 32
+
+
 def plan(height: int, width: int, tile: int, overlap: int, stride: int) -> Tiles:
     """Tiles of at most ``tile`` pixels a side which share at least ``overlap``.
 

@@ -7,6 +7,8 @@ detail as the truth, below where it is too smooth, above where it makes noise.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,11 +31,12 @@ def octave_energies(picture: NDArray[np.floating]) -> NDArray[np.float64]:
     count = int(np.log2(min(height, width))) - 1
     edges = 0.5 ** np.arange(count + 1, 1, -1)
     places = np.digitize(frequency.ravel(), edges, right=True)
-    return np.bincount(places, power.ravel(), minlength=count + 1)[1:]
+    sums = np.bincount(places, weights=power.ravel(), minlength=count + 1)
+    return sums[1:].astype(np.float64)
 
 
 def octave_shares(
-    restored: list[Picture], clean: list[Picture], baseline: list[Picture]
+    restored: Sequence[Picture], clean: Sequence[Picture], baseline: Sequence[Picture]
 ) -> NDArray[np.float64]:
     """Energy of restored − baseline over that of clean − baseline, per octave, coarse to fine.
 

@@ -32,7 +32,7 @@ def test_shares_are_one_for_the_truth_and_four_for_twice_its_detail() -> None:
     draws = np.random.default_rng(0)
     baseline = [draws.random((16, 16, 3), dtype=np.float32) for _ in range(2)]
     clean = [b + draws.normal(0, 0.1, b.shape).astype(np.float32) for b in baseline]
-    twice = [b + 2 * (c - b) for b, c in zip(baseline, clean, strict=True)]
+    twice = [(b + 2 * (c - b)).astype(np.float32) for b, c in zip(baseline, clean, strict=True)]
     np.testing.assert_allclose(octave_shares(clean, clean, baseline), 1)
     np.testing.assert_allclose(octave_shares(baseline, clean, baseline), 0)
     np.testing.assert_allclose(octave_shares(twice, clean, baseline), 4, rtol=1e-5)
@@ -40,9 +40,8 @@ def test_shares_are_one_for_the_truth_and_four_for_twice_its_detail() -> None:
 
 def test_drift_is_in_levels_of_a_file() -> None:
     clean = np.full((8, 8, 3), 0.5, np.float32)
-    np.testing.assert_allclose(
-        colour_drift(clean + np.float32([0.1, 0, -0.2]), clean), [25.5, 0, -51], atol=1e-4
-    )
+    shift = np.array([0.1, 0, -0.2], np.float32)
+    np.testing.assert_allclose(colour_drift(clean + shift, clean), [25.5, 0, -51], atol=1e-4)
 
 
 def test_a_picture_without_octaves_is_refused() -> None:

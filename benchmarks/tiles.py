@@ -211,9 +211,10 @@ def report(
     bound = cases["batch"]["peak"] + canvas
     network = args.steps * cases["batch"]["seconds"]
     tiled, mib = np.load(folder / "tiled.npy"), 2**-20
+    weights = "--model" if args.model else "60 steps of training"
     area = len(tiles) * tiles.height * tiles.width / args.side**2
     print(
-        f"{args.side}², {args.steps} evaluations, weights: {args.model or '60 steps of training'}; "
+        f"{args.side}², {args.steps} evaluations, weights: {weights}; "
         f"{restorer.device.type}, {str(restorer.dtype)[6:]}, torch {torch.__version__}, "
         f"{torch.get_num_threads()} threads, load {os.getloadavg()[0]:.1f}\n"
         f"{len(tiles)} tiles of {tiles.height}×{tiles.width}, sharing {tiles.overlap} or more\n"

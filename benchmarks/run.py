@@ -18,6 +18,8 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+from palette.speed import processor
+
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"
 TITLE = """# Benchmarks
@@ -30,13 +32,8 @@ PACKAGES = ["torch", "diffusers", "numpy", "scipy", "opencv-python-headless", "p
 
 def machine() -> str:
     """Processor, cores and versions, in one line each."""
-    model = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
-        model = names[0].split(":", 1)[1].strip() if names else model
     versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
-    return f"{model}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}"
+    return f"{processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}"
 
 
 def main() -> int:

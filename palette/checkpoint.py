@@ -25,6 +25,8 @@ from palette.diffusion import Denoiser, Target
 from palette.files import complete_folder, sha256, write_json
 
 SCHEMA = 1
+SEARCHED_FOR = ("sampler", "start", "steps")
+"""The fields of a sampling that `palette search` finds levels for."""
 Tensors = dict[str, Tensor]
 
 
@@ -100,20 +102,22 @@ def save_model(folder: Path, model: Model) -> None:
 def save_searched(folder: Path, entry: Mapping[str, Any]) -> None:
     """Add to searched.json of a model folder; an entry of the same sampling makes way."""
     folder = _model_folder(folder)
-    key = ("sampler", "start", "steps")
-    others = [e for e in _searched(folder) if any(e[name] != entry[name] for name in key)]
     weights = _read_json(folder / "model.json")["sha256"]
+    others = [
+        other
+        for other in _searched(folder, weights)
+        if any(other[name] != entry[name] for name in SEARCHED_FOR)
+    ]
     content = {"schema": SCHEMA, "weights": weights, "searched": [*others, entry]}
     write_json(folder / "searched.json", content)
 
 
-def _searched(folder: Path) -> tuple[Mapping[str, Any], ...]:
-    """Entries of searched.json, if it belongs to these weights."""
+def _searched(folder: Path, weights: str) -> tuple[Mapping[str, Any], ...]:
+    """Entries of searched.json, if it belongs to the weights of this digest."""
     if not (folder / "searched.json").exists():
         return ()
     content = _read_json(folder / "searched.json")
-    same = content["weights"] == _read_json(folder / "model.json")["sha256"]
-    return tuple(content["searched"]) if same else ()
+    return tuple(content["searched"]) if content["weights"] == weights else ()
 
 
 def _model_folder(folder: Path) -> Path:
@@ -143,7 +147,7 @@ def load_model(folder: Path, device: str | torch.device = "cpu") -> Model:
         raise IntegrityError(f"{folder}: the weights do not fit model.json: {error}") from None
     denoiser.requires_grad_(False).eval().to(device)
     target = Target(info["residual_scale"])
-    return Model(denoiser, target, config, info, _searched(folder))
+    return Model(denoiser, target, config, info, _searched(folder, info["sha256"]))
 
 
 def _load_tensors(path: Path, digest: str) -> Tensors:

@@ -27,6 +27,8 @@ from palette.types import Observation, Picture, Spec
 
 MOVES = (0.4, 0.2, 0.1)
 """How far a level is moved in each round, as a share of the gap to its neighbour."""
+ETA = -1
+"""Stands among the levels' places for eta, which is moved too."""
 START_RANGE = 2.0
 """How far the first level of a start from an estimate may be moved at once, in log-SNR."""
 
@@ -110,10 +112,14 @@ def search(
     schedule = SCHEDULES[trial.restorer.model.config.diffusion.schedule]
     bounds = torch.tensor([schedule.gamma_min, schedule.gamma_max], dtype=torch.float64)
     low, high = logsnr(bounds).tolist()
-    best = replace(begin, logsnrs=tuple(logsnr(levels(begin, schedule)).tolist()))
+    nodes = logsnr(levels(begin, schedule)).tolist()
+    movable = range(begin.start == "noise", len(nodes))
+    if begin.sampler.endswith("_sde"):
+        movable = (ETA, *movable)
+    best = replace(begin, logsnrs=tuple(nodes))
     least = trial.score(best)
     for move in MOVES:
-        for i in range(-best.sampler.endswith("_sde"), len(levels(begin, schedule))):
+        for i in movable:
             for way in (-1, 1):
                 candidate = _moved(best, i, way, move, low, high)
                 score = trial.score(candidate)
@@ -124,14 +130,12 @@ def search(
 
 
 def _moved(sampling: Sampling, i: int, way: int, move: float, low: float, high: float) -> Sampling:
-    """Level ``i``, or for −1 the eta, moved up or down by the share ``move`` of what is free."""
-    if i < 0:
+    """Level ``i``, or :data:`ETA`, moved up or down by the share ``move`` of what is free."""
+    if i == ETA:
         goal = max(0, way)
         return replace(sampling, eta=sampling.eta + move * (goal - sampling.eta))
     assert sampling.logsnrs is not None
     nodes = list(sampling.logsnrs)
-    if i == 0 and sampling.start == "noise":
-        return sampling
     around = [max(low, nodes[0] - START_RANGE), *nodes, high]
     nodes[i] += move * (around[i + 1 + way] - nodes[i])
     return replace(sampling, logsnrs=tuple(nodes))

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from palette.checkpoint import Model
+from palette.checkpoint import SEARCHED_FOR, Model
 from palette.folder import Result, restore_folder
 from palette.guard import grid, guard, reduced
 from palette.guidance import dynamic_clip, guided
@@ -184,7 +184,7 @@ class Restorer:
         if sampling.grid != "auto" or sampling.logsnrs is not None or sampling.answer == "mean":
             return sampling
         for found in self.model.searched:
-            if all(found[key] == getattr(sampling, key) for key in ("sampler", "start", "steps")):
+            if all(found[name] == getattr(sampling, name) for name in SEARCHED_FOR):
                 return replace(sampling, logsnrs=tuple(found["logsnrs"]), eta=found["eta"])
         return sampling
 

@@ -143,14 +143,7 @@ def dpmpp_2m(
     denoise: Denoise, gammas: Tensor, noise: Noise, clip: Clip, start: Tensor | None = None
 ) -> Tensor:
     """DPM-Solver++(2M) (Lu et al. 2022, algorithm 2): x̂0 drawn on from two levels. Order 2."""
-    levels = _levels(gammas)
-    y = _begin(levels[0], noise, start)
-    past: list[Estimate] = []
-    for t, s in pairwise(levels):
-        past.insert(0, (_estimate(denoise, y, t, clip), t.lam))
-        y = _sum((s.sigma / t.sigma, y), *_drift(past, s.lam, s.alpha))
-        del past[1:]  # all that the next step draws on
-    return _estimate(denoise, y, levels[-1], clip)
+    return _multistep(denoise, gammas, noise, clip, start, nodes=2, eta=0.0)
 
 
 def dpmpp_3m(
@@ -161,14 +154,7 @@ def dpmpp_3m(
     The widespread code of 3M weighs the second difference by half of its Taylor coefficient, which
     is of order 2 only. Here the weight is whole.
     """
-    levels = _levels(gammas)
-    y = _begin(levels[0], noise, start)
-    past: list[Estimate] = []
-    for t, s in pairwise(levels):
-        past.insert(0, (_estimate(denoise, y, t, clip), t.lam))
-        y = _sum((s.sigma / t.sigma, y), *_drift(past, s.lam, s.alpha))
-        del past[2:]
-    return _estimate(denoise, y, levels[-1], clip)
+    return _multistep(denoise, gammas, noise, clip, start, nodes=3, eta=0.0)
 
 
 def dpmpp_2m_sde(
@@ -184,16 +170,7 @@ def dpmpp_2m_sde(
     ``eta`` scales the power of the fresh noise: 1 is the reverse SDE, 0 the ODE of ``dpmpp_2m``;
     all have the same marginals, what differs is which errors of network and step survive.
     """
-    levels = _levels(gammas)
-    y = _begin(levels[0], noise, start)
-    past: list[Estimate] = []
-    for k, (t, s) in enumerate(pairwise(levels), 1):
-        past.insert(0, (_estimate(denoise, y, t, clip), t.lam))
-        kept, fresh = _fade(t, s, eta)
-        y = _sum((kept, y), *_drift(past, s.lam, s.alpha, 1 + eta))
-        del past[1:]
-        y.add_(noise(k), alpha=fresh)
-    return _estimate(denoise, y, levels[-1], clip)
+    return _multistep(denoise, gammas, noise, clip, start, nodes=2, eta=eta)
 
 
 def dpmpp_3m_sde(
@@ -208,6 +185,19 @@ def dpmpp_3m_sde(
 
     Of weak order 2 all the same, with smaller errors: the path is too rough for a higher one.
     """
+    return _multistep(denoise, gammas, noise, clip, start, nodes=3, eta=eta)
+
+
+def _multistep(
+    denoise: Denoise,
+    gammas: Tensor,
+    noise: Noise,
+    clip: Clip,
+    start: Tensor | None,
+    nodes: int,
+    eta: float,
+) -> Tensor:
+    """DPM-Solver++: x̂0 drawn on from the last ``nodes`` levels; for η > 0 with fresh noise."""
     levels = _levels(gammas)
     y = _begin(levels[0], noise, start)
     past: list[Estimate] = []
@@ -215,8 +205,9 @@ def dpmpp_3m_sde(
         past.insert(0, (_estimate(denoise, y, t, clip), t.lam))
         kept, fresh = _fade(t, s, eta)
         y = _sum((kept, y), *_drift(past, s.lam, s.alpha, 1 + eta))
-        del past[2:]
-        y.add_(noise(k), alpha=fresh)
+        del past[nodes - 1 :]  # the next step brings its own
+        if eta > 0:
+            y.add_(noise(k), alpha=fresh)
     return _estimate(denoise, y, levels[-1], clip)
 
 

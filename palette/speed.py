@@ -195,7 +195,7 @@ def machine_name(device: torch.device, architecture: Architecture, mode: Mode) -
         hardware = torch.cuda.get_device_name(device)
     else:
         capability = torch.backends.cpu.get_cpu_capability()
-        hardware = f"{_processor()} {capability}, {torch.get_num_threads()} threads"
+        hardware = f"{processor()} {capability}, {torch.get_num_threads()} threads"
     plain = asdict(Architecture())
     shape = [
         f"{field.name} {getattr(architecture, field.name)}"
@@ -205,7 +205,8 @@ def machine_name(device: torch.device, architecture: Architecture, mode: Mode) -
     return f"{mode}: {', '.join(shape) or 'default network'}; {hardware}; torch {torch.__version__}"
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The name of this machine's processor."""
     with suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):

@@ -99,8 +99,7 @@ def run(args: Evaluate) -> int:
         title=args.title,
     )
     source = open_source(args.data, split="held_out")
-    choices = {"sampler": args.sampler, "eta": args.eta, "grid": args.grid}
-    model = load(args.model, device=args.device, **choices)
+    model = load(args.model, device=args.device, sampler=args.sampler, eta=args.eta, grid=args.grid)
     workspace = run_shard(model, source, args.out, request, shard)
     if shard.of > 1:
         print(f"Shard {args.shard} is done; join all {shard.of}: palette merge FOLDERS --out DIR")

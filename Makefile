@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+# tests that need photographs of your own take them from here, and are skipped without
+export PALETTE_TEST_DATA ?=
 
 .PHONY: demo test test-all lint bench wheel-test clean help
 

@@ -24,7 +24,7 @@ from skimage import data
 
 from palette.degradations import build
 from palette.degradations.catalogue import PIPELINES
-from palette.degradations.resample import matrix
+from palette.degradations.resize_matrices import matrix
 from palette.degradations.sensor import bayer, camera_matrix
 from palette.seeding import rng
 from palette.types import Params, Picture, Spec

@@ -25,8 +25,8 @@ import torch
 from PIL import Image
 
 from palette.data.sources import BundledSource
-from palette.eval.fid import fid_of_folders
-from palette.eval.frechet import frechet_distance
+from palette.eval.metrics.fid import fid_of_folders
+from palette.eval.metrics.frechet import frechet_distance
 
 TESTS = Path(__file__).parents[1] / "tests"
 SIDE = 256

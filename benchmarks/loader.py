@@ -28,14 +28,15 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from palette import training
 from palette.api import resolve
 from palette.data.cache import CachedSource
 from palette.data.images import write
 from palette.data.loader import automatic_workers, batches
 from palette.data.sources import BundledSource, FolderSource
-from palette.precision import choose_device
-from palette.state import Samples, start
+from palette.machine.device import choose_device
+from palette.training import loop as training
+from palette.training.set import TrainingSet
+from palette.training.state import start
 
 BATCH, SIZE = 16, 64
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -99,7 +100,7 @@ def race(case: str, folder: Path, workers: int, count: int) -> str:
     turns, warm_up = 5, 2 * len(plain) // BATCH
     feeds = [forever(loader)]
     for room in (0, 2**30):
-        samples = Samples(CachedSource(FolderSource(folder), room), made, config)
+        samples = TrainingSet(CachedSource(FolderSource(folder), room), made, config)
         feeds.append(batches(samples, BATCH, 0, warm_up + turns * count, workers))
     for feed in feeds:
         rate(feed, warm_up)
@@ -131,7 +132,7 @@ def waiting(case: str, folder: Path, workers: int, steps: int, device: torch.dev
     task, options = CASES[case]
     settings = {"data": {"path": str(folder), "size": SIZE}, "options": options}
     config, made = resolve(task, settings, {"train": {"batch": BATCH}})
-    samples = Samples(CachedSource(FolderSource(folder), 2**30), made, config)
+    samples = TrainingSet(CachedSource(FolderSource(folder), 2**30), made, config)
     state = start(config, samples, device)
     warm_up = 3
     pin = device.type == "cuda"

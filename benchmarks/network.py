@@ -21,10 +21,10 @@ import torch
 from diffusers.models.unets.unet_2d import UNet2DModel
 from torch import Tensor, nn
 
-from palette.architecture import Architecture
-from palette.diffusion import Denoiser
-from palette.precision import autocast, choose_device
-from palette.speed import Format, choose
+from palette.machine.device import choose_device
+from palette.machine.format import Format, autocast, choose
+from palette.network.architecture import Architecture
+from palette.network.denoiser import Denoiser
 
 SHAPE = Architecture(width=64, multipliers=(1, 2, 4), blocks=2, output="plain")
 SIZES = [(64, 4), (128, 2)]

@@ -28,12 +28,12 @@ import numpy as np
 
 import palette
 from palette.data.sources import open_source
-from palette.eval.distortion import psnr, ssim
-from palette.eval.spectrum import colour_drift, octave_shares
-from palette.grid_search import crops
-from palette.restore import Restorer
-from palette.sampling import Sampling
-from palette.schedule import GAMMA_MAX, SCHEDULES, palette_test_grid
+from palette.diffusion.schedule import GAMMA_MAX, SCHEDULES, palette_test_grid
+from palette.eval.metrics.distortion import psnr, ssim
+from palette.eval.metrics.spectrum import colour_drift, octave_shares
+from palette.restoring.restorer import Restorer
+from palette.restoring.sampling import Sampling
+from palette.restoring.search import crops
 from palette.seeding import entropy
 from palette.types import Observation, Picture
 

@@ -38,10 +38,10 @@ import torch
 
 import palette
 from palette.data.sources import BundledSource
-from palette.precision import autocast
-from palette.restore import BATCH_PIXELS, Restorer
+from palette.machine.format import autocast
+from palette.restoring.restorer import BATCH_PIXELS, Restorer
+from palette.restoring.tiling import Tiles, overlap_of, plan
 from palette.seeding import rng
-from palette.tiling import Tiles, overlap_of, plan
 from palette.types import Observation, Spec
 
 PIECE = 512

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from palette.errors import UserError
 from palette.seeding import draw_seed
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Crops:
 
     def __post_init__(self) -> None:
         if self.size < 1:
-            raise ValueError(f"the crop's size is {self.size}; choose 1 pixel or more")
+            raise UserError(f"the crop's size is {self.size}; choose 1 pixel or more")
 
     def crop(self, picture: NDArray[T], rng: np.random.Generator) -> NDArray[T]:
         """``(H, W, 3)`` to ``(size, size, 3)``, of the same type, every value one of the picture's.

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from palette.errors import UserError
 from palette.types import Picture
 
 FORMATS = {
@@ -37,13 +38,13 @@ def encode(
     """The bytes of ``path``; see :func:`palette.data.images.write` for what can be written."""
     kind = FORMATS.get(path.suffix.lower())
     if kind is None:
-        raise ValueError(f"{path}: cannot write {path.suffix!r}; choose of {', '.join(FORMATS)}")
+        raise UserError(f"{path}: cannot write {path.suffix!r}; choose of {', '.join(FORMATS)}")
     if kind == "JPEG" and alpha is not None:
-        raise ValueError(f"{path}: JPEG holds no transparency; write .png or .webp")
+        raise UserError(f"{path}: JPEG holds no transparency; write .png or .webp")
     if bit_depth not in (8, 16):
-        raise ValueError(f"bit_depth is {bit_depth}; choose 8 or 16")
+        raise UserError(f"bit_depth is {bit_depth}; choose 8 or 16")
     if bit_depth == 16 and not (kind == "PNG" or (kind == "TIFF" and alpha is None)):
-        raise ValueError(f"{path}: cannot hold these 16 bits; write .png, or choose 8 bits")
+        raise UserError(f"{path}: cannot hold these 16 bits; write .png, or choose 8 bits")
     _require_layer(picture, "picture", (*picture.shape[:2], 3))
     layers = [picture]
     if alpha is not None:
@@ -58,10 +59,10 @@ def encode(
 def _require_layer(layer: NDArray[np.float32], name: str, shape: tuple[int, ...]) -> None:
     if layer.dtype != np.float32 or layer.shape != shape or 0 in shape:
         found = f"{layer.dtype} of shape {layer.shape}"
-        raise ValueError(f"{name} is {found}; give float32 of shape {shape}, not empty")
+        raise UserError(f"{name} is {found}; give float32 of shape {shape}, not empty")
     low, high = float(layer.min()), float(layer.max())
     if not (low >= -_TOLERANCE and high <= 1 + _TOLERANCE):  # "not" also catches NaN
-        raise ValueError(f"{name} holds values from {low:g} to {high:g}; scale or clip to [0, 1]")
+        raise UserError(f"{name} holds values from {low:g} to {high:g}; scale or clip to [0, 1]")
 
 
 def _encode_8(pixels: NDArray[np.uint8], kind: str, path: Path) -> bytes:
@@ -71,7 +72,7 @@ def _encode_8(pixels: NDArray[np.uint8], kind: str, path: Path) -> bytes:
         image.save(encoded, kind, **_OPTIONS[kind])
     except (OSError, ValueError) as error:
         size = f"{image.width}×{image.height}"
-        raise ValueError(f"{path}: {kind} cannot hold {size} pixels; write .png") from error
+        raise UserError(f"{path}: {kind} cannot hold {size} pixels; write .png") from error
     return encoded.getvalue()
 
 
@@ -81,5 +82,5 @@ def _encode_16(pixels: NDArray[np.uint16], kind: str, path: Path) -> bytes:
     order = [2, 1, 0, 3][: pixels.shape[2]]
     done, encoded = cv2.imencode(f".{kind.lower()}", pixels[..., order])
     if not done:
-        raise ValueError(f"{path}: cannot encode {pixels.shape} as 16-bit {kind}; choose 8 bits")
+        raise UserError(f"{path}: cannot encode {pixels.shape} as 16-bit {kind}; choose 8 bits")
     return encoded.tobytes()

@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from palette.data.images import MAX_PIXELS, PictureError, unit_range
+from palette.data.images import MAX_PIXELS, unit_range
 from palette.data.sources import Source, digest
+from palette.errors import PictureError, UserError
 from palette.files import replacing
 from palette.types import Picture
 
@@ -155,7 +156,7 @@ def _read_index(path: Path) -> _Index:
 
 def _index(file: h5py.File, stored_bytes: int) -> _Index:
     if file.attrs.get("format") != FORMAT:
-        raise ValueError(f"its attribute 'format' is not {FORMAT.decode()!r}")
+        raise UserError(f"its attribute 'format' is not {FORMAT.decode()!r}")
     pixels = _dataset(file, "pixels", stored_bytes)
     shapes = _dataset(file, "shapes", stored_bytes)[:].astype(np.int64)
     sha256 = _dataset(file, "sha256", stored_bytes)[:]
@@ -163,14 +164,14 @@ def _index(file: h5py.File, stored_bytes: int) -> _Index:
     labels = _texts(_dataset(file, "labels", stored_bytes)) if "labels" in file else None
     n = len(names)
     if not n or len(set(names)) != n or (labels is not None and len(labels) != n):
-        raise ValueError("its names are missing, repeated or not as many as its labels")
+        raise UserError("its names are missing, repeated or not as many as its labels")
     if shapes.shape != (n, 2) or sha256.shape != (n, 32) or sha256.dtype != np.uint8:
-        raise ValueError("its shapes or digests are not as many as its names")
+        raise UserError("its shapes or digests are not as many as its names")
     sizes = shapes.prod(axis=1) * 3
     # The bounds come first: a product or a sum that overflows could add up as well.
     sound = 1 <= shapes.min() <= shapes.max() <= MAX_PIXELS and sizes.max() <= 3 * MAX_PIXELS
     if not sound or pixels.dtype != np.uint8 or sizes.sum() != pixels.size:
-        raise ValueError("its shapes do not add up to its pixels")
+        raise UserError("its shapes do not add up to its pixels")
     offsets = pixels.id.get_offset() + np.cumsum(sizes) - sizes
     return _Index(names, labels, shapes, sha256, offsets)
 
@@ -179,19 +180,19 @@ def _dataset(file: h5py.File, name: str, stored_bytes: int) -> h5py.Dataset:
     """A dataset that lies in this file, and in one piece. Links could reach any file: refused."""
     link = file.get(name, getlink=True)
     if not isinstance(link, h5py.HardLink):
-        raise ValueError(f"{name!r} is missing or a {type(link).__name__}")
+        raise UserError(f"{name!r} is missing or a {type(link).__name__}")
     entry = file[name]
     if not isinstance(entry, h5py.Dataset) or entry.is_virtual or entry.external:
-        raise ValueError(f"{name!r} does not lie in the file itself")
+        raise UserError(f"{name!r} does not lie in the file itself")
     offset = entry.id.get_offset()
     if offset is None or offset + entry.nbytes > stored_bytes:
-        raise ValueError(f"{name!r} claims {entry.nbytes} bytes that are not stored in one piece")
+        raise UserError(f"{name!r} claims {entry.nbytes} bytes that are not stored in one piece")
     return entry
 
 
 def _texts(entry: h5py.Dataset) -> list[str]:
     if entry.dtype.kind != "S" or entry.ndim != 1:
-        raise ValueError(f"{entry.name!r} is not a list of texts")
+        raise UserError(f"{entry.name!r} is not a list of texts")
     return [bytes(text).decode(errors="surrogateescape") for text in entry[:]]
 
 

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+from palette.errors import UserError
+
 Floats = NDArray[np.float32]
 Curve = Callable[[Floats], Floats]
 
@@ -43,7 +45,7 @@ def transform_to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform |
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         space = profile[16:20].decode("ascii", "replace").strip()
         if space != _COLOUR_SPACES[mode]:
-            raise ValueError(f"it is made for {space} and the pixels are {mode}")
+            raise UserError(f"it is made for {space} and the pixels are {mode}")
         transform = ImageCms.buildTransform(
             source,
             ImageCms.createProfile("sRGB"),
@@ -53,7 +55,7 @@ def transform_to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform |
             flags,
         )
     except (OSError, ImageCms.PyCMSError) as error:
-        raise ValueError(str(error) or "unreadable") from error
+        raise UserError(str(error) or "unreadable") from error
     return None if mode != "CMYK" and _is_identity(transform, mode) else transform
 
 
@@ -73,14 +75,14 @@ def curves_to_srgb(profile: bytes) -> Callable[[Floats], Floats]:
     try:
         tags = _tags(profile)
         if b"A2B0" in tags:
-            raise ValueError("it holds tables")
+            raise UserError("it holds tables")
         if b"kTRC" in tags:
             grey = _curve(tags[b"kTRC"])
             return lambda picture: _srgb_encoded(grey(picture))
         curves = [_curve(tags[name]) for name in (b"rTRC", b"gTRC", b"bTRC")]
         to_xyz = np.stack([_xyz(tags[name]) for name in (b"rXYZ", b"gXYZ", b"bXYZ")], axis=-1)
     except (KeyError, struct.error) as error:
-        raise ValueError("it lacks a matrix or curves") from error
+        raise UserError("it lacks a matrix or curves") from error
     matrix = (np.linalg.inv(_SRGB_TO_XYZ) @ to_xyz).T.astype(np.float32)
 
     def convert(picture: Floats) -> Floats:
@@ -110,7 +112,7 @@ def _curve(tag: bytes) -> Curve:
     if tag[:4] == b"para":
         return _parametric_curve(tag)
     if tag[:4] != b"curv":
-        raise ValueError(f"its tone curve is of type {tag[:4]!r}")
+        raise UserError(f"its tone curve is of type {tag[:4]!r}")
     (count,) = struct.unpack_from(">I", tag, 8)
     table = np.array(struct.unpack_from(f">{count}H", tag, 12), np.float64)
     if count == 0:
@@ -125,7 +127,7 @@ def _parametric_curve(tag: bytes) -> Curve:
     (form,) = struct.unpack_from(">H", tag, 8)
     count = {0: 1, 1: 3, 2: 4, 3: 5, 4: 7}.get(form)
     if count is None:
-        raise ValueError(f"its tone curve is of form {form}")
+        raise UserError(f"its tone curve is of form {form}")
     p = [n / 65536 for n in struct.unpack_from(f">{count}i", tag, 12)]
     if form == 0:
         g, a, b, c, d, e, f = p[0], 1.0, 0.0, 0.0, 0.0, 0.0, 0.0

@@ -19,6 +19,7 @@ from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
 from palette.data.encoding import encode
 from palette.data.icc import curves_to_srgb, transform_to_srgb
+from palette.errors import PictureError, UserError
 from palette.files import replacing
 from palette.types import Mask, Picture
 
@@ -39,10 +40,6 @@ _GREY_MODES = ("1", "L", "LA", "La", *_GREY_MODES_16)
 _MODES_16 = ("RGB", "RGBA", "RGBX", *_GREY_MODES)
 _MODES_8 = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
 _EXIF_ORIENTATION = 0x0112
-
-
-class PictureError(ValueError):
-    """A picture file that cannot be used. The message is one line: the file and the reason."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +125,7 @@ def list_pictures(root: str | Path, recursive: bool = True) -> list[Path]:
     if root.is_file():
         return [root]
     if not root.is_dir():
-        raise ValueError(f"{root}: no such folder or file; give the path of an existing one")
+        raise UserError(f"{root}: no such folder or file; give the path of an existing one")
     found: list[Path] = []
     seen: set[tuple[int, int]] = set()
     for folder, folders, names in os.walk(root, followlinks=True, onerror=_refuse_folder):
@@ -179,7 +176,7 @@ def unit_range(levels: np.ndarray, highest: int) -> NDArray[np.float32]:
 
 
 def _refuse_folder(error: OSError) -> None:
-    raise ValueError(f"{error.filename}: {error.strerror}; make the folder readable") from error
+    raise UserError(f"{error.filename}: {error.strerror}; make the folder readable") from error
 
 
 def _require_file(path: Path) -> None:

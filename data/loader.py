@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from palette.data.images import PictureError
+from palette.errors import PictureError, UserError
 from palette.seeding import rng
 
 Sample = Callable[[int], dict[str, np.ndarray]]
@@ -68,7 +68,7 @@ def batches(
     worker with its traceback, the death or the silence of one as RuntimeError.
     """
     if batch < 1 or workers < 0:
-        raise ValueError(f"batch is {batch} and workers {workers}; choose at least 1 and 0")
+        raise UserError(f"batch is {batch} and workers {workers}; choose at least 1 and 0")
     loader = DataLoader(
         _Positions(sample),
         batch_sampler=_Steps(batch, start_step, stop_step),

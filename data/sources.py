@@ -11,6 +11,7 @@ from typing import Protocol, runtime_checkable
 from numpy.typing import NDArray
 
 from palette.data.images import SUFFIXES, list_pictures, read, read_levels
+from palette.errors import UserError
 from palette.types import Picture
 
 
@@ -80,7 +81,7 @@ class FolderSource(_Files):
         root = Path(root)
         paths = list_pictures(root)
         if not paths:
-            raise ValueError(
+            raise UserError(
                 f"{root}: no pictures in this folder; put files there that end in "
                 f"{', '.join(SUFFIXES)}, or name another folder"
             )
@@ -117,16 +118,16 @@ class BundledSource(_Files):
 
     def __init__(self, split: str = "train") -> None:
         if split not in BUNDLED:
-            raise ValueError(f"split is {split!r}; choose one of {', '.join(BUNDLED)}")
+            raise UserError(f"split is {split!r}; choose one of {', '.join(BUNDLED)}")
         # The spec tells the folder without importing the package.
         spec = importlib.util.find_spec("skimage")
         if spec is None or spec.origin is None:
-            raise ValueError("scikit-image is not installed; run: pip install scikit-image")
+            raise UserError("scikit-image is not installed; run: pip install scikit-image")
         folder = Path(spec.origin).parent / "data"
         paths = [folder / name for name in BUNDLED[split]]
         missing = [path.name for path in paths if not path.is_file()]
         if missing:
-            raise ValueError(
+            raise UserError(
                 f"{folder}: this scikit-image lacks {', '.join(missing)}; "
                 "install its wheel from PyPI (0.25 or later)"
             )

@@ -15,8 +15,8 @@ from palette.degradations.blur import Blur
 from palette.degradations.compose import Choice, RandomOrder, Recipe, Sequence, Sometimes
 from palette.degradations.jpeg import Jpeg
 from palette.degradations.noise import GaussianNoise, PoissonNoise, SpeckleNoise
-from palette.degradations.resample import shrunk
 from palette.degradations.resize import GaussianShrink, Rescale, ResizeTo
+from palette.degradations.resize_matrices import shrunk
 from palette.degradations.sensor import SensorNoise
 from palette.types import Degradation, Spec
 

@@ -21,7 +21,7 @@ from palette.degradations.jpeg import Jpeg, Quantise, WebP
 from palette.degradations.lama import Lama
 from palette.degradations.masks import AnyShape, Border, Boxes, Centre, Hole
 from palette.degradations.noise import GaussianNoise, PoissonNoise, SpeckleNoise
-from palette.degradations.palette import (
+from palette.degradations.palette_paper import (
     PALETTE_INPAINTING,
     PALETTE_JPEG,
     PALETTE_UNCROPPING,
@@ -31,6 +31,7 @@ from palette.degradations.real_esrgan import RealEsrgan
 from palette.degradations.resize import GaussianShrink, Rescale, Shrink
 from palette.degradations.sensor import SensorNoise
 from palette.degradations.strokes import FreeForm
+from palette.errors import UserError
 from palette.types import Degradation
 
 PIPELINES: dict[str, Degradation] = {
@@ -105,11 +106,11 @@ def build(name: str, scale: int | None = None) -> Degradation:
     if scale is None:
         return degradation
     if scale < 1:
-        raise ValueError(f"scale {scale} is below 1: it divides the size of the picture")
+        raise UserError(f"scale {scale} is below 1: it divides the size of the picture")
     if hasattr(degradation, "scale"):
         return dataclasses.replace(degradation, scale=scale)
     if scale != 1:
-        raise ValueError(f"{name} keeps the size of the picture: it takes no scale {scale}")
+        raise UserError(f"{name} keeps the size of the picture: it takes no scale {scale}")
     return degradation
 
 
@@ -121,7 +122,7 @@ def _find(name: str) -> Any:
         return loaded() if isinstance(loaded, type) else loaded
     near = difflib.get_close_matches(name, names(), n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    raise ValueError(f"unknown degradation {name!r}: {hint}choose of {', '.join(names())}")
+    raise UserError(f"unknown degradation {name!r}: {hint}choose of {', '.join(names())}")
 
 
 def _mixture(text: str, scale: int | None) -> Degradation:
@@ -133,16 +134,16 @@ def _mixture(text: str, scale: int | None) -> Degradation:
         except ValueError:
             weights[name] = 0.0
         if weights[name] <= 0:
-            raise ValueError(f"mixture part {part!r}: write NAME:WEIGHT with a weight above 0")
+            raise UserError(f"mixture part {part!r}: write NAME:WEIGHT with a weight above 0")
     parts = {name: build(name, scale) for name in weights}
     scales = {name: getattr(part, "scale", 1) for name, part in parts.items()}
     if len(set(scales.values())) > 1:
-        raise ValueError(f"a mixture gives one size, but the scales are {scales}: pass scale=1")
+        raise UserError(f"a mixture gives one size, but the scales are {scales}: pass scale=1")
     holes = {name: part for name, part in parts.items() if isinstance(part, Hole)}
     if not holes:
         return Mixture({name: (weights[name], parts[name]) for name in parts}, scales.popitem()[1])
     if len(holes) < len(parts):
-        raise ValueError(f"{text!r} mixes masks with other degradations: a task needs the one kind")
+        raise UserError(f"{text!r} mixes masks with other degradations: a task needs the one kind")
     return Hole(AnyShape({name: (weights[name], hole.shape) for name, hole in holes.items()}))
 
 

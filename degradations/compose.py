@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from palette.degradations.operator import integer_between, quantile, size_after
+from palette.errors import UserError
 from palette.types import Degradation, Params, Picture, Spec
 
 Steps = Mapping[str, Degradation]
@@ -24,7 +25,7 @@ Steps = Mapping[str, Degradation]
 
 def _step(steps: Steps, name: str) -> Degradation:
     if name not in steps:
-        raise ValueError(f"the params name the step {name!r}; there are {', '.join(steps)}")
+        raise UserError(f"the params name the step {name!r}; there are {', '.join(steps)}")
     return steps[name]
 
 

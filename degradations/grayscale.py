@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from palette.degradations.operator import check, clipped
+from palette.errors import UserError
 from palette.types import Params, Picture, Spec
 
 WEIGHTS = {
@@ -29,6 +30,6 @@ class Grayscale:
 
     def apply(self, picture: Picture, params: Params) -> Picture:
         if params["formula"] not in WEIGHTS:
-            raise ValueError(f"formula {params['formula']!r} is not one of {', '.join(WEIGHTS)}")
+            raise UserError(f"formula {params['formula']!r} is not one of {', '.join(WEIGHTS)}")
         luma = check(picture) @ np.asarray(WEIGHTS[params["formula"]], np.float32)
         return np.repeat(clipped(luma)[..., None], 3, axis=2)

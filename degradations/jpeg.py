@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from palette.degradations.operator import check, quantile, round_to_bits
+from palette.errors import UserError
 from palette.types import Params, Picture, Spec
 
 SUBSAMPLING = {
@@ -27,7 +28,7 @@ def _round_trip(picture: Picture, suffix: str, options: list[int]) -> Picture:
     bgr = cv2.cvtColor(to_bytes(check(picture)), cv2.COLOR_RGB2BGR)  # OpenCV's order of channels
     ok, data = cv2.imencode(suffix, bgr, options)
     if not ok:
-        raise ValueError(f"OpenCV cannot write {suffix} of size {bgr.shape}")
+        raise UserError(f"OpenCV cannot write {suffix} of size {bgr.shape}")
     decoded = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB)
     assert decoded is not None
     return np.divide(decoded, np.float32(255), dtype=np.float32)
@@ -39,9 +40,9 @@ def jpeg_round_trip(picture: Picture, quality: int, subsampling: str = "4:2:0") 
     The same bits as Pillow's ``save(quality=…, subsampling=…)``.
     """
     if subsampling not in SUBSAMPLING:
-        raise ValueError(f"subsampling {subsampling!r} is not one of {', '.join(SUBSAMPLING)}")
+        raise UserError(f"subsampling {subsampling!r} is not one of {', '.join(SUBSAMPLING)}")
     if not 1 <= quality <= 100:
-        raise ValueError(f"JPEG quality {quality} is not in 1–100")
+        raise UserError(f"JPEG quality {quality} is not in 1–100")
     options = [cv2.IMWRITE_JPEG_QUALITY, quality]
     options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, SUBSAMPLING[subsampling]]
     return _round_trip(picture, ".jpg", options)
@@ -50,7 +51,7 @@ def jpeg_round_trip(picture: Picture, quality: int, subsampling: str = "4:2:0") 
 def webp_round_trip(picture: Picture, quality: int) -> Picture:
     """The 8-bit picture that a lossy WebP file of this quality (1–100) holds."""
     if not 1 <= quality <= 100:
-        raise ValueError(f"WebP quality {quality} is not in 1–100")
+        raise UserError(f"WebP quality {quality} is not in 1–100")
     return _round_trip(picture, ".webp", [cv2.IMWRITE_WEBP_QUALITY, quality])
 
 

@@ -12,6 +12,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from palette.errors import UserError
+
 Kernel = NDArray[np.float32]
 
 SHAPES: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
@@ -51,7 +53,7 @@ def _trimmed(weights: np.ndarray) -> Kernel:
 
 def _grid(size: int) -> tuple[np.ndarray, np.ndarray]:
     if size < 1 or size % 2 == 0:
-        raise ValueError(f"kernel size {size} is not odd: an even kernel shifts by half a pixel")
+        raise UserError(f"kernel size {size} is not odd: an even kernel shifts by half a pixel")
     offsets = np.arange(size) - size // 2
     return offsets[None, :], offsets[:, None]  # x to the right, y down
 
@@ -61,7 +63,7 @@ def elliptic(
 ) -> Kernel:
     """At most ``(size, size)``; σ in pixels, the x axis of the ellipse at ``angle`` (radians)."""
     if shape not in SHAPES:
-        raise ValueError(f"kernel shape {shape!r} is not one of {', '.join(SHAPES)}")
+        raise UserError(f"kernel shape {shape!r} is not one of {', '.join(SHAPES)}")
     x, y = _grid(size)
     along = (x * math.cos(angle) + y * math.sin(angle)) / max(sigma_x, MINIMAL_SIGMA)
     across = (y * math.cos(angle) - x * math.sin(angle)) / max(sigma_y, MINIMAL_SIGMA)

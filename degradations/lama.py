@@ -10,6 +10,7 @@ import numpy as np
 from palette.degradations.masks import draw_boxes
 from palette.degradations.operator import integer_between, quantile
 from palette.degradations.strokes import draw_strokes
+from palette.errors import UserError
 from palette.types import Mask, Params, Spec
 
 STROKES = 0.77
@@ -66,7 +67,7 @@ class Lama:
     def settings(self, spec: Spec) -> LamaSettings:
         """Those for the size of picture that is nearer."""
         if self.kind not in LAMA:
-            raise ValueError(f"LaMa mask {self.kind!r} is not one of {', '.join(LAMA)}")
+            raise UserError(f"LaMa mask {self.kind!r} is not one of {', '.join(LAMA)}")
         return LAMA[self.kind][math.sqrt(spec.height * spec.width) > SWITCH]
 
     def draw(self, spec: Spec, rng: np.random.Generator) -> Params:

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from palette.degradations.operator import between, check, quantile
+from palette.errors import UserError
 from palette.types import Mask, Params, Picture, Spec
 
 GREY = np.float32(0.5)
@@ -44,7 +45,7 @@ class Hole:
     def apply(self, picture: Picture, params: Params) -> Picture:
         missing = self.mask(params)
         if missing.shape != picture.shape[:2]:
-            raise ValueError(
+            raise UserError(
                 f"the mask was drawn for {missing.shape}, the picture is {picture.shape[:2]}"
             )
         return np.where(missing[..., None], GREY, check(picture))
@@ -181,7 +182,7 @@ class MaskFiles:
         """All PNG masks of a folder, in the order of their names."""
         files = tuple(sorted(str(file) for file in Path(path).glob("*.png")))
         if not files:
-            raise ValueError(f"no PNG masks in {path}")
+            raise UserError(f"no PNG masks in {path}")
         return cls(files)
 
     def draw(self, spec: Spec, rng: np.random.Generator) -> Params:
@@ -196,7 +197,7 @@ class MaskFiles:
     def mask(self, params: Params) -> Mask:
         grey = cv2.imread(params["file"], cv2.IMREAD_GRAYSCALE)
         if grey is None:
-            raise ValueError(f"cannot read the mask {params['file']}")
+            raise UserError(f"cannot read the mask {params['file']}")
         size = (params["width"], params["height"])
         missing = cv2.resize(grey, size, interpolation=cv2.INTER_NEAREST_EXACT) > 127
         missing = missing[::-1] if params["flip_rows"] else missing

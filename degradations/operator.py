@@ -6,6 +6,7 @@ from typing import Protocol, cast
 
 import numpy as np
 
+from palette.errors import UserError
 from palette.types import Degradation, Params, Picture, Spec
 
 SEVERITY_WINDOW = 0.2
@@ -37,7 +38,7 @@ def quantile(spec: Spec, rng: np.random.Generator) -> float:
     if spec.severity is None:
         return u
     if not 0 <= spec.severity <= 1:
-        raise ValueError(f"severity {spec.severity} is not in [0, 1]: 0 is mild, 1 is harsh")
+        raise UserError(f"severity {spec.severity} is not in [0, 1]: 0 is mild, 1 is harsh")
     return spec.severity * (1 - SEVERITY_WINDOW) + u * SEVERITY_WINDOW
 
 
@@ -59,9 +60,9 @@ def check(picture: Picture) -> Picture:
     Integers and other shapes are a ValueError: guessing their range would spoil them in silence.
     """
     if picture.ndim != 3 or picture.shape[2] != 3 or min(picture.shape[:2]) < 1:
-        raise ValueError(f"a picture has the shape (H, W, 3), not {picture.shape}")
+        raise UserError(f"a picture has the shape (H, W, 3), not {picture.shape}")
     if picture.dtype.kind != "f":
-        raise ValueError(
+        raise UserError(
             f"a picture is float32 in [0, 1], not {picture.dtype}: divide by the largest value"
         )
     return np.ascontiguousarray(picture, dtype=np.float32)

@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from palette.errors import UserError
 from palette.seeding import rng
 from palette.types import Degradation, Params, Spec
 
@@ -29,7 +30,7 @@ def parse_pins(texts: Sequence[str]) -> dict[str, Any]:
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name:
-            raise ValueError(f"pin {text!r}: write NAME.PARAM=VALUE, e.g. jpeg.quality=40")
+            raise UserError(f"pin {text!r}: write NAME.PARAM=VALUE, e.g. jpeg.quality=40")
         try:
             pins[name] = json.loads(value)
         except json.JSONDecodeError:
@@ -68,9 +69,9 @@ def check_pins(degradation: Degradation, pins: Pins, name: str = "") -> None:
             near = difflib.get_close_matches(spelling, known, n=1)
             hint = f"did you mean {near[0]!r}? " if near else ""
             choices = ", ".join(sorted(key for key in known if "." in key) or sorted(known))
-            raise ValueError(f"nothing to pin as {spelling!r}: {hint}there are {choices}")
+            raise UserError(f"nothing to pin as {spelling!r}: {hint}there are {choices}")
         if not _same_kind(value, known[spelling]):
-            raise ValueError(f"pin {spelling}={value!r}: write a value like {known[spelling]!r}")
+            raise UserError(f"pin {spelling}={value!r}: write a value like {known[spelling]!r}")
 
 
 def _same_kind(value: Any, example: Any) -> bool:

@@ -9,8 +9,8 @@ from palette.degradations.blur import Blur, SincBlur
 from palette.degradations.compose import Choice, Recipe, Sequence, Sometimes
 from palette.degradations.jpeg import Jpeg, Quantise
 from palette.degradations.noise import GaussianNoise, PoissonNoise
-from palette.degradations.resample import shrunk
 from palette.degradations.resize import Rescale, ResizeTo
+from palette.degradations.resize_matrices import shrunk
 from palette.types import Degradation, Spec
 
 GREY_NOISE = 0.4

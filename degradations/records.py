@@ -16,6 +16,7 @@ import numpy as np
 from palette import seeding
 from palette.degradations.catalogue import build
 from palette.degradations.pins import pin
+from palette.errors import UserError
 from palette.types import Degradation, Params, Picture, Spec
 
 SCHEMA = 1
@@ -93,7 +94,7 @@ class Record:
     def replay(self, clean: Picture) -> Picture:
         """The picture again. ValueError if ``clean`` is not the picture that was recorded."""
         if digest(clean) != self.source_digest:
-            raise ValueError(
+            raise UserError(
                 f"{self.source} is not the picture that was recorded: its digest differs"
             )
         return self.degradation().apply(clean, self.params)
@@ -104,12 +105,12 @@ def parse(line: str) -> Record:
     try:
         values = json.loads(line)
     except json.JSONDecodeError as error:
-        raise ValueError(f"not a record, but {line[:40]!r}: {error}") from None
+        raise UserError(f"not a record, but {line[:40]!r}: {error}") from None
     fields = {field.name for field in dataclasses.fields(Record)}
     if not isinstance(values, dict) or values.keys() != fields:
-        raise ValueError(f"not a record: its keys must be {', '.join(sorted(fields))}")
+        raise UserError(f"not a record: its keys must be {', '.join(sorted(fields))}")
     if values["schema"] != SCHEMA:
-        raise ValueError(f"record of schema {values['schema']}; this version reads {SCHEMA}")
+        raise UserError(f"record of schema {values['schema']}; this version reads {SCHEMA}")
     return Record(**values)
 
 
@@ -120,4 +121,4 @@ def read(path: str | Path) -> Iterator[Record]:
             try:
                 yield parse(line)
             except ValueError as error:
-                raise ValueError(f"{path}, line {number}: {error}") from None
+                raise UserError(f"{path}, line {number}: {error}") from None

@@ -2,7 +2,7 @@
 
 The methods with ``_aa`` widen their kernel when they shrink (antialiasing) and equal Pillow's;
 ``linear`` and ``cubic`` do not, as OpenCV's do not; ``area`` averages what a pixel covers.
-:mod:`palette.degradations.resample` defines them all as matrices.
+:mod:`palette.degradations.resize_matrices` defines them all as matrices.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from palette.degradations.operator import between, check, clipped, quantile
-from palette.degradations.resample import (
+from palette.degradations.resize_matrices import (
     ANTIALIASED,
     gaussian_matrix,
     matrix,
@@ -21,6 +21,7 @@ from palette.degradations.resample import (
     nearest_indices,
     shrunk,
 )
+from palette.errors import UserError
 from palette.types import Params, Picture, Spec
 
 OPENCV = {
@@ -47,7 +48,7 @@ def resize(picture: Picture, height: int, width: int, method: str) -> Picture:
     elif method in OPENCV:
         result = cv2.resize(picture, (width, height), interpolation=OPENCV[method])
     else:
-        raise ValueError(f"resize method {method!r} is not one of {', '.join(METHODS)}")
+        raise UserError(f"resize method {method!r} is not one of {', '.join(METHODS)}")
     return np.ascontiguousarray(clipped(np.asarray(result)))
 
 

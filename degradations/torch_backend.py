@@ -17,6 +17,7 @@ from torch.backends import cudnn
 from palette.degradations import compose
 from palette.degradations.masks import GREY, Hole
 from palette.degradations.torch_forms import FORMS
+from palette.errors import UserError
 from palette.types import Degradation, Params, Spec
 
 Pictures = list[Tensor]
@@ -32,7 +33,7 @@ def apply_batch(degradation: Degradation, pictures: Tensor, params: Sequence[Par
     results = apply_each(degradation, list(pictures), params)
     sizes = {tuple(result.shape) for result in results}
     if len(sizes) > 1:
-        raise ValueError(f"results of sizes {sorted(sizes)} are no batch: use apply_each")
+        raise UserError(f"results of sizes {sorted(sizes)} are no batch: use apply_each")
     return torch.stack(results)
 
 
@@ -41,10 +42,10 @@ def apply_each(
 ) -> Pictures:
     """Tensors (3, H, W) of any sizes and the params of each to the degraded tensors."""
     if len(pictures) != len(params):
-        raise ValueError(f"{len(pictures)} pictures and {len(params)} params: give one for each")
+        raise UserError(f"{len(pictures)} pictures and {len(params)} params: give one for each")
     for picture in pictures:
         if picture.ndim != 3 or len(picture) != 3 or not picture.is_floating_point():
-            raise ValueError(
+            raise UserError(
                 f"a picture is a float tensor (3, H, W) in [0, 1], "
                 f"not {picture.dtype} {tuple(picture.shape)}"
             )

@@ -20,9 +20,9 @@ from palette.degradations.corruptions import ImpulseNoise, Pixelate
 from palette.degradations.grayscale import WEIGHTS, Grayscale
 from palette.degradations.jpeg import Jpeg, Quantise
 from palette.degradations.noise import GaussianNoise, PoissonNoise, SpeckleNoise
-from palette.degradations.palette import SrBicubic
-from palette.degradations.resample import Matrix, gaussian_matrix, matrix, shrunk
+from palette.degradations.palette_paper import SrBicubic
 from palette.degradations.resize import GaussianShrink, Rescale, ResizeTo, Shrink
+from palette.degradations.resize_matrices import Matrix, gaussian_matrix, matrix, shrunk
 from palette.degradations.sensor import SensorNoise
 from palette.types import Params
 

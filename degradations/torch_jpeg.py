@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from palette.errors import UserError
+
 LUMINANCE = [
     [16, 11, 10, 16, 24, 40, 51, 61],
     [12, 12, 14, 19, 26, 58, 60, 55],
@@ -53,7 +55,7 @@ SUBSAMPLING = {"4:2:0": (2, 2), "4:2:2": (1, 2), "4:4:4": (1, 1)}
 def round_trip(pictures: Tensor, qualities: Sequence[int], subsampling: str = "4:2:0") -> Tensor:
     """``(B, 3, H, W)`` in [0, 1] to what JPEG files of these qualities (1–100) hold, in [0, 1]."""
     if subsampling not in SUBSAMPLING:
-        raise ValueError(f"subsampling {subsampling!r} is not one of {', '.join(SUBSAMPLING)}")
+        raise UserError(f"subsampling {subsampling!r} is not one of {', '.join(SUBSAMPLING)}")
     height, width = pictures.shape[2:]
     rows, columns = SUBSAMPLING[subsampling]
     levels = torch.round(pictures.clamp(0, 1) * 255).to(torch.float64)
@@ -134,7 +136,7 @@ def _widened(lines: Tensor, divisor: int, left_bias: int, right_bias: int) -> Te
 def _tables(base: list[list[int]], qualities: Sequence[int], like: Tensor) -> Tensor:
     """``(B, 1, 1, 1, 8, 8)`` integer steps: the base scaled by quality as libjpeg does."""
     if any(not 1 <= quality <= 100 for quality in qualities):
-        raise ValueError(f"JPEG qualities {list(qualities)} are not all in 1–100")
+        raise UserError(f"JPEG qualities {list(qualities)} are not all in 1–100")
     percents = [5000 // q if q < 50 else 200 - 2 * q for q in qualities]
     steps = [
         [[min(max((step * percent + 50) // 100, 1), 255) for step in row] for row in base]

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from palette.degradations.operator import check, clipped
+from palette.errors import UserError
 from palette.types import Params, Picture, Spec
 
 LARGEST_ARRAY = 16
@@ -40,13 +41,13 @@ def _plain(value: Any) -> Any:
 def _build(module: Any, name: str, arguments: Mapping[str, Any]) -> Any:
     transform = getattr(module, name, None)
     if transform is None:
-        raise ValueError(f"{module.__name__} has no transform {name!r}")
+        raise UserError(f"{module.__name__} has no transform {name!r}")
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         try:
             return transform(**arguments)
         except (UserWarning, TypeError) as error:
-            raise ValueError(f"{name}: {error}") from None
+            raise UserError(f"{name}: {error}") from None
 
 
 def _draw_seed_32(rng: np.random.Generator) -> int:

@@ -11,14 +11,15 @@ import numpy as np
 
 from palette.data.images import list_pictures, read, read_mask
 from palette.degradations.resize import resize
+from palette.errors import IntegrityError, UserError
 from palette.eval import workspace as files
-from palette.eval.distortion import to_uint8
-from palette.eval.fool_rate import export_sheet, read_answers
 from palette.eval.measure import Gallery, Row, Shard, measure
-from palette.eval.report import Report, write
+from palette.eval.metrics.distortion import to_uint8
+from palette.eval.report.files import Report, write
+from palette.eval.report.fool_rate import export_sheet, read_answers
+from palette.eval.report.summary import summarise
 from palette.eval.settings import choose, weights_for
-from palette.eval.summary import summarise
-from palette.eval.workspace import IntegrityError, Workspace, stopwatch
+from palette.eval.workspace import Workspace, stopwatch
 from palette.types import Picture
 
 
@@ -90,10 +91,10 @@ def compare(
 def _named(folder: Path) -> dict[str, Path]:
     """Pictures by name, which is the path below ``folder`` without its suffix."""
     if not folder.is_dir():
-        raise ValueError(f"there is no folder {folder}: check the path")
+        raise UserError(f"there is no folder {folder}: check the path")
     paths = list_pictures(folder)
     if not paths:
-        raise ValueError(f"{folder} holds no pictures")
+        raise UserError(f"{folder} holds no pictures")
     found: dict[str, Path] = {}
     for path in paths:
         name = path.relative_to(folder).with_suffix("").as_posix()

@@ -11,11 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from palette.eval import papers, protocols
+from palette.errors import UserError
+from palette.eval import protocols
 from palette.eval import workspace as files
-from palette.eval.cas import PROFILES, Profile
-from palette.eval.distortion import to_uint8
+from palette.eval.cas_rows import Trial, train_twins
 from palette.eval.measure import Shard, measure
+from palette.eval.metrics.cas import PROFILES, Profile
+from palette.eval.metrics.distortion import to_uint8
 from palette.eval.pictures import (
     Answer,
     Model,
@@ -25,10 +27,10 @@ from palette.eval.pictures import (
     prepared,
     restore,
 )
-from palette.eval.report import Report, write
+from palette.eval.report import papers
+from palette.eval.report.files import Report, write
+from palette.eval.report.summary import summarise
 from palette.eval.settings import Settings, choose, weights_for
-from palette.eval.summary import summarise
-from palette.eval.twins import Trial, train_twins
 from palette.eval.workspace import Workspace, stopwatch
 from palette.types import Task
 
@@ -37,7 +39,7 @@ from palette.types import Task
 class Request:
     """What is asked of an evaluation, before anything is checked.
 
-    ``metrics`` are names of :mod:`palette.eval.metrics` and ``populations``; None is the
+    ``metrics`` are names of :mod:`palette.eval.metrics.registry` and ``populations``; None is the
     protocol's, or PSNR and SSIM. ``answers`` are the rows of the model: its ``"mean"`` (one
     evaluation) and a ``"sample"``; ``samples`` above 1 draws further samples of every picture.
     ``steps`` is the number of network evaluations of a sample, None is the model's own. ``luma``
@@ -169,13 +171,13 @@ def _check_task(task: Task, protocol: protocols.Protocol) -> None:
     spaced = "".join(f"-{c.lower()}" if c.isupper() else c for c in type(task).__name__)
     name = spaced.removeprefix("-")
     if name != protocol.task:
-        raise ValueError(
+        raise UserError(
             f"protocol {protocol.name} is for {protocol.task}, the model is for {name}: "
             "choose another protocol"
         )
     wanted, scale = getattr(protocol.operator, "scale", None), getattr(task, "scale", None)
     if wanted is not None and wanted != scale:
-        raise ValueError(
+        raise UserError(
             f"protocol {protocol.name} enlarges {wanted} times, the model {scale} times: "
             "choose another protocol"
         )
@@ -184,14 +186,14 @@ def _check_task(task: Task, protocol: protocols.Protocol) -> None:
 def _plan(source: PictureSource, request: Request, protocol: protocols.Protocol | None) -> Plan:
     answers, limit, labels = tuple(request.answers), request.limit, source.labels
     if limit is not None and limit < 1:
-        raise ValueError(f"limit {limit}: choose 1 or more, or none for all pictures")
+        raise UserError(f"limit {limit}: choose 1 or more, or none for all pictures")
     if request.samples < 1:
-        raise ValueError(f"samples {request.samples}: choose 1 or more")
+        raise UserError(f"samples {request.samples}: choose 1 or more")
     if not answers or set(answers) - {"mean", "sample"} or len(set(answers)) < len(answers):
-        raise ValueError(f"answers {answers}: choose from mean, sample, each at most once")
+        raise UserError(f"answers {answers}: choose from mean, sample, each at most once")
     count = len(source) if limit is None else min(limit, len(source))
     if count == 0:
-        raise ValueError("the source holds no pictures: nothing to evaluate")
+        raise UserError("the source holds no pictures: nothing to evaluate")
     return Plan(
         names=files.names_of(source.ids[:count]),
         labels=[None if labels is None else str(labels[i]) for i in range(count)],
@@ -209,12 +211,12 @@ def _cas_profile(settings: Settings, request: Request, shard: Shard) -> Profile 
     if not settings.trained:
         return None
     if request.cas_test is None or request.cas_test.labels is None:
-        raise ValueError("CAS needs real test pictures in class folders: give --cas-test FOLDER")
+        raise UserError("CAS needs real test pictures in class folders: give --cas-test FOLDER")
     if shard.of > 1:
-        raise ValueError("CAS trains on all pictures at once: leave it out of shards")
+        raise UserError("CAS trains on all pictures at once: leave it out of shards")
     if request.cas_profile not in PROFILES:
         choices = ", ".join(PROFILES)
-        raise ValueError(f"unknown CAS profile {request.cas_profile!r}: choose from {choices}")
+        raise UserError(f"unknown CAS profile {request.cas_profile!r}: choose from {choices}")
     return PROFILES[request.cas_profile]
 
 

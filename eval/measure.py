@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from palette.errors import UserError
 from palette.eval import workspace as files
-from palette.eval.distortion import Pixels
-from palette.eval.metrics import METRICS, Measure, Pair, Setup, Value
+from palette.eval.metrics.distortion import Pixels
+from palette.eval.metrics.registry import METRICS, Measure, Pair, Setup, Value
+from palette.eval.metrics.weights import Weights
 from palette.eval.settings import Settings
-from palette.eval.weights import Weights
 from palette.eval.workspace import Workspace, stopwatch
 from palette.files import write_bytes
 
@@ -72,7 +73,7 @@ def parse_shard(text: str) -> Shard:
     """``"0/4"`` … ``"3/4"`` are the four shards of four."""
     first, slash, last = text.partition("/")
     if not (slash and first.isdigit() and last.isdigit() and int(first) < int(last)):
-        raise ValueError(f"shard {text!r}: write i/n with i from 0 to n−1, such as 0/4")
+        raise UserError(f"shard {text!r}: write i/n with i from 0 to n−1, such as 0/4")
     return Shard(int(first), int(last))
 
 
@@ -170,7 +171,7 @@ def _extract_features(
 ) -> None:
     from tqdm import tqdm
 
-    from palette.eval.inception import Inception
+    from palette.eval.metrics.inception import Inception
 
     network: Inception | None = None
     total = len(gallery.names) * len(gallery.rows)

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from palette.errors import IntegrityError, UserError
 from palette.eval import workspace as files
 from palette.eval.evaluate import finish
-from palette.eval.report import Report
-from palette.eval.workspace import IntegrityError, Workspace
+from palette.eval.report.files import Report
+from palette.eval.workspace import Workspace
 
 
 def merge(shards: Sequence[str | Path], out: str | Path) -> Report:
@@ -21,7 +22,7 @@ def merge(shards: Sequence[str | Path], out: str | Path) -> Report:
     """
     roots = [Path(shard) for shard in shards]
     if len(roots) < 2:
-        raise ValueError(f"{len(roots)} folders to merge: name two or more")
+        raise UserError(f"{len(roots)} folders to merge: name two or more")
     manifests = [_manifest(root) for root in roots]
     for root, manifest in zip(roots, manifests, strict=True):
         differing = sorted(k for k in manifest if manifest[k] != manifests[0].get(k))
@@ -32,7 +33,7 @@ def merge(shards: Sequence[str | Path], out: str | Path) -> Report:
             )
     target = Path(out)
     if target.exists() and any(target.iterdir()):
-        raise ValueError(f"{target} is not empty: choose a new folder")
+        raise UserError(f"{target} is not empty: choose a new folder")
     for root in roots:
         _gather(root, target)
     workspace = Workspace(target)
@@ -49,7 +50,7 @@ def merge(shards: Sequence[str | Path], out: str | Path) -> Report:
 def _manifest(root: Path) -> dict[str, Any]:
     path = root / "manifest.json"
     if not path.is_file():
-        raise ValueError(f"{root} holds no evaluation: name folders of `palette evaluate --shard`")
+        raise UserError(f"{root} holds no evaluation: name folders of `palette evaluate --shard`")
     return files.read_json(path)
 
 

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch.nn.functional import interpolate
 
+from palette.errors import UserError
 from palette.eval import workspace as files
-from palette.eval.distortion import to_uint8
 from palette.eval.measure import Gallery, Row, Shard
+from palette.eval.metrics.distortion import to_uint8
 from palette.eval.workspace import Workspace
 from palette.seeding import draw_seed, rng
 from palette.types import Degradation, Observation, Params, Picture, Spec, Task
@@ -21,7 +22,7 @@ Answer = Literal["mean", "sample"]
 
 
 class Model(Protocol):
-    """A restorer of observations: :class:`palette.restore.Restorer`, or your own."""
+    """A restorer of observations: :class:`palette.restoring.restorer.Restorer`, or your own."""
 
     @property
     def task(self) -> Task: ...
@@ -133,7 +134,7 @@ def prepared(picture: Picture, side: int | None, multiple: int, name: str) -> Pi
         square = np.ascontiguousarray(picture[top : top + edge, left : left + edge])
         picture = _resized(square, side)
     elif min(height, width) < multiple:
-        raise ValueError(
+        raise UserError(
             f"{name} has {width}×{height} pixels: this task needs {multiple}×{multiple} or more"
         )
     height, width = (edge // multiple * multiple for edge in picture.shape[:2])

@@ -15,10 +15,11 @@ import numpy as np
 from palette.degradations.grayscale import Grayscale
 from palette.degradations.jpeg import Jpeg
 from palette.degradations.masks import Border, Centre, Hole
-from palette.degradations.palette import PALETTE_JPEG, SrBicubic
+from palette.degradations.palette_paper import PALETTE_JPEG, SrBicubic
 from palette.degradations.strokes import FreeForm
-from palette.eval import papers
-from palette.eval.papers import PaperRow
+from palette.errors import UserError
+from palette.eval.report import papers
+from palette.eval.report.papers import PaperRow
 from palette.types import Degradation, Mask, Params, Spec
 
 
@@ -65,7 +66,7 @@ class FreeFormShare:
             params = self.strokes.draw(spec, rng)
             if self.share[0] <= self.mask(params).mean() <= self.share[1]:
                 return params
-        raise ValueError(
+        raise UserError(
             f"no free-form mask covers {self.share[0]:.0%} to {self.share[1]:.0%} of "
             f"{spec.height}×{spec.width} pixels: use larger pictures"
         )
@@ -144,5 +145,5 @@ def find_protocol(name: str) -> Protocol:
     if name not in PROTOCOLS:
         near = difflib.get_close_matches(name, PROTOCOLS, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        raise ValueError(f"unknown protocol {name!r}: {hint}choose from {', '.join(PROTOCOLS)}")
+        raise UserError(f"unknown protocol {name!r}: {hint}choose from {', '.join(PROTOCOLS)}")
     return PROTOCOLS[name]

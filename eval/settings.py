@@ -8,10 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from palette.eval.cas import CAS
-from palette.eval.metrics import METRICS
-from palette.eval.populations import POPULATIONS
-from palette.eval.weights import PUBLISHED, Weights, find
+from palette.errors import UserError
+from palette.eval.metrics.cas import CAS
+from palette.eval.metrics.registry import METRICS
+from palette.eval.metrics.set_metrics import POPULATIONS
+from palette.eval.metrics.weights import PUBLISHED, Weights, find
 
 GROUPS = {
     "drift": ("drift-red", "drift-green", "drift-blue"),
@@ -51,7 +52,7 @@ class Settings:
 
 def choose(metrics: Sequence[str], luma: bool, border: int, device: str) -> Settings:
     """Settings of metrics and groups by name; ValueError names the nearest known one."""
-    from palette.precision import choose_device
+    from palette.machine.device import choose_device
 
     known = [*METRICS, *POPULATIONS, *CAS]
     chosen: list[str] = []
@@ -61,13 +62,13 @@ def choose(metrics: Sequence[str], luma: bool, border: int, device: str) -> Sett
                 near = difflib.get_close_matches(single, [*known, *GROUPS], n=1)
                 hint = f"did you mean {near[0]!r}? " if near else ""
                 choices = ", ".join([*known, *GROUPS])
-                raise ValueError(f"unknown metric {single!r}: {hint}choose from {choices}")
+                raise UserError(f"unknown metric {single!r}: {hint}choose from {choices}")
             if single not in chosen:
                 chosen.append(single)
     if not chosen:
-        raise ValueError(f"no metrics: choose from {', '.join([*known, *GROUPS])}")
+        raise UserError(f"no metrics: choose from {', '.join([*known, *GROUPS])}")
     if border < 0:
-        raise ValueError(f"border {border}: choose 0 or more pixels")
+        raise UserError(f"border {border}: choose 0 or more pixels")
     return Settings(tuple(chosen), luma, border, choose_device(device).type)
 
 
@@ -78,7 +79,7 @@ def weights_for(
     paths = paths or {}
     unknown = set(paths) - set(PUBLISHED)
     if unknown:
-        raise ValueError(f"weights {sorted(unknown)[0]!r}: choose from {', '.join(PUBLISHED)}")
+        raise UserError(f"weights {sorted(unknown)[0]!r}: choose from {', '.join(PUBLISHED)}")
     kinds = {METRICS[name].weights for name in settings.per_picture} - {None}
     if settings.populations:
         kinds.add("inception")

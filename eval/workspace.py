@@ -24,7 +24,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from palette.eval.distortion import Pixels
+from palette.errors import IntegrityError, UserError
+from palette.eval.metrics.distortion import Pixels
 from palette.files import sha256, write_bytes
 
 SUFFIXES = frozenset(
@@ -33,10 +34,6 @@ SUFFIXES = frozenset(
 
 BLOCK = 16
 """Pictures in a block."""
-
-
-class IntegrityError(ValueError):
-    """Files that do not belong together, or not to these settings."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +77,7 @@ def claim(root: Path, manifest: dict[str, Any], reference: str | Path | None = N
     if reference is None:
         manifest["reference"] = None
     else:
-        from palette.eval.frechet import Gaussian
+        from palette.eval.metrics.frechet import Gaussian
 
         statistics = Gaussian.load(Path(reference))
         manifest["reference"] = {"sha256": sha256(Path(reference)), "count": statistics.count}
@@ -156,12 +153,12 @@ def names_of(ids: Iterable[str]) -> list[str]:
     for identity in ids:
         path = PurePosixPath(identity.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts or not path.name:
-            raise ValueError(f"picture id {identity!r} leaves the folder: use a relative path")
+            raise UserError(f"picture id {identity!r} leaves the folder: use a relative path")
         if path.suffix.lower() in SUFFIXES:
             path = path.with_suffix("")
         name = str(path)
         if name.casefold() in owner:
-            raise ValueError(
+            raise UserError(
                 f"pictures {owner[name.casefold()]!r} and {identity!r} would share the name "
                 f"{name!r}: rename one of them"
             )

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 import sys
 
-from palette.cli import main
+from palette.cli.main import main
 
 sys.exit(main())

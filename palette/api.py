@@ -6,20 +6,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from palette.config import RunConfig, from_dict, merge, nearest, preset, read_toml, to_dict
+from palette.config import RunConfig, from_dict, merge, preset, read_toml, to_dict
+from palette.errors import UserError, nearest
 from palette.tasks import available
 from palette.types import Task
 
 if TYPE_CHECKING:
-    from palette.eval.report import Report
-    from palette.restore import Restorer
+    from palette.eval.report.files import Report
+    from palette.restoring.restorer import Restorer
 
 
 def make_task(name: str, options: Mapping[str, Any]) -> Task:
     """The task ``name`` with its options; ValueError names the choices."""
     tasks = available()
     if name not in tasks:
-        raise ValueError(f"task is {name!r}: {nearest(name, tasks)}")
+        raise UserError(f"task is {name!r}: {nearest(name, tasks)}")
     return from_dict(tasks[name], options)
 
 
@@ -55,8 +56,8 @@ def train(
     ``config`` nested settings, e.g. {"model": {"preset": "small"}, "train": {"batch": 8}}, or a
     TOML file. Raises ValueError for bad settings or data, training.Preempted, training.Diverged.
     """
-    from palette import training
     from palette.data.sources import open_source
+    from palette.training import loop as training
 
     layer = read_toml(Path(config)) if isinstance(config, str | Path) else dict(config or {})
     given = {"data": {"path": str(data)}, "steps": steps, "seed": seed, "options": options}
@@ -68,8 +69,8 @@ def train(
 
 def resume(run: str | Path, steps: int | None = None) -> Restorer:
     """Continue a stopped run, or a finished one to more ``steps`` in all; return its model."""
-    from palette import training
     from palette.data.sources import open_source
+    from palette.training import loop as training
 
     run = Path(run)
     values = read_toml(run / "config.toml")
@@ -90,13 +91,13 @@ def load(
 ) -> Restorer:
     """Load a run folder or a model folder.
 
-    ``sampling``: fields of :class:`palette.sampling.Sampling` (answer, steps, sampler, grid,
+    ``sampling``: fields of :class:`palette.restoring.sampling.Sampling` (answer, steps, sampler, grid,
     samples); others are a ValueError. Raises ValueError, or checkpoint.IntegrityError for a
     damaged model.
     """
     from palette.checkpoint import load_model
-    from palette.restore import Restorer
-    from palette.sampling import Sampling
+    from palette.restoring.restorer import Restorer
+    from palette.restoring.sampling import Sampling
 
     loaded = load_model(Path(model))
     task = make_task(loaded.config.task, loaded.config.options)

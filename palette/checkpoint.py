@@ -21,17 +21,15 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from palette.config import RunConfig, from_dict, to_dict
-from palette.diffusion import Denoiser, Target
+from palette.diffusion.loss import Target
+from palette.errors import IntegrityError, UserError
 from palette.files import complete_folder, sha256, write_json
+from palette.network.denoiser import Denoiser
 
 SCHEMA = 1
 SEARCHED_FOR = ("sampler", "start", "steps")
 """The fields of a sampling that `palette search` finds levels for."""
 Tensors = dict[str, Tensor]
-
-
-class IntegrityError(RuntimeError):
-    """A file is not what was written: damaged, truncated or of a newer version."""
 
 
 def save_checkpoint(
@@ -124,7 +122,7 @@ def _model_folder(folder: Path) -> Path:
     if (folder / "model" / "model.json").exists():
         return folder / "model"
     if not (folder / "model.json").exists():
-        raise ValueError(
+        raise UserError(
             f"{folder} holds no model: give a run folder with a finished or saved model, or a "
             f"folder with model.json and weights.safetensors"
         )

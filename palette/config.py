@@ -7,7 +7,6 @@ saved with the run and with the model, so restoring needs nothing else.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +16,8 @@ from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 import tomli_w
 import tyro
 
-from palette.architecture import PRESETS, Architecture
+from palette.errors import UserError, nearest
+from palette.network.architecture import PRESETS, Architecture
 
 T = TypeVar("T")
 
@@ -27,7 +27,7 @@ def _at_least(config: Any, prefix: str, least: int, *names: str) -> None:
         value = getattr(config, name)
         if value < least:
             where = name if prefix == "run" else f"{prefix}.{name}"
-            raise ValueError(f"{where} is {value}: it must be at least {least}")
+            raise UserError(f"{where} is {value}: it must be at least {least}")
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class DiffusionConfig:
 
     def __post_init__(self) -> None:
         if not 0 <= self.drop_condition < 1:
-            raise ValueError(
+            raise UserError(
                 f"diffusion.drop_condition is {self.drop_condition}: it must be in [0, 1), e.g. 0.1"
             )
 
@@ -94,13 +94,13 @@ class TrainConfig:
         if self.workers != "auto":
             _at_least(self, "train", 0, "workers")
         if not 0 < self.learning_rate < 1:
-            raise ValueError(
+            raise UserError(
                 f"train.learning_rate is {self.learning_rate}: it must be in (0, 1), e.g. 1e-3"
             )
         if not self.clip_norm > 0:
-            raise ValueError(f"train.clip_norm is {self.clip_norm}: it must be positive")
+            raise UserError(f"train.clip_norm is {self.clip_norm}: it must be positive")
         if not 0 <= self.ema < 1:
-            raise ValueError(f"train.ema is {self.ema}: it must be in [0, 1), e.g. 0.999")
+            raise UserError(f"train.ema is {self.ema}: it must be in [0, 1), e.g. 0.999")
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class RunConfig:
         _at_least(self, "run", 1, "steps")
         _at_least(self, "run", 0, "seed")
         if self.data.size % self.model.stride:
-            raise ValueError(
+            raise UserError(
                 f"data.size is {self.data.size}: with this model it must be a multiple of "
                 f"{self.model.stride} (patch × 2^(levels − 1))"
             )
@@ -166,7 +166,7 @@ def from_dict(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
         path = f"{where}{key}"
         if key not in names:
             extra = ["preset"] if cls is Architecture else []
-            raise ValueError(f"{path} is no option: {nearest(key, names + extra)}")
+            raise UserError(f"{path} is no option: {nearest(key, names + extra)}")
         if dataclasses.is_dataclass(hints[key]) and isinstance(value, Mapping):
             values[key] = from_dict(hints[key], value, f"{path}.")  # type: ignore[arg-type]
             continue
@@ -174,7 +174,7 @@ def from_dict(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
             values[key] = TypeAdapter(hints[key]).validate_python(value)
         except ValidationError as error:
             reason = error.errors()[0]["msg"].lower()
-            raise ValueError(f"{path} is {value!r}: {reason}") from None
+            raise UserError(f"{path} is {value!r}: {reason}") from None
     missing = [
         f.name
         for f in dataclasses.fields(cls)  # type: ignore[arg-type]
@@ -183,7 +183,7 @@ def from_dict(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
         and f.default_factory is dataclasses.MISSING
     ]
     if missing:
-        raise ValueError(f"{where}{missing[0]} is missing: give it a value")
+        raise UserError(f"{where}{missing[0]} is missing: give it a value")
     return cls(**values)
 
 
@@ -200,25 +200,17 @@ def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
 
 def preset(name: str) -> Architecture:
     if name not in PRESETS:
-        raise ValueError(f"model.preset is {name!r}: {nearest(name, PRESETS)}")
+        raise UserError(f"model.preset is {name!r}: {nearest(name, PRESETS)}")
     return PRESETS[name]
-
-
-def nearest(name: str, choices: Any) -> str:
-    """ "did you mean 'width'? The choices are …", for error messages."""
-    choices = sorted(choices)
-    close = difflib.get_close_matches(str(name), choices, n=1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"{hint}The choices are {', '.join(choices)}"
 
 
 def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ValueError(f"there is no configuration file {path}: check the path") from None
+        raise UserError(f"there is no configuration file {path}: check the path") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not valid TOML: {error}") from None
+        raise UserError(f"{path} is not valid TOML: {error}") from None
 
 
 def to_toml(config: Any) -> str:

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from palette.errors import InUse
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -46,10 +48,6 @@ def write_json(path: Path, value: Any) -> None:
 def sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-class InUse(RuntimeError):
-    """Another process owns the folder."""
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import numpy as np
 from palette.degradations import build
 from palette.degradations.masks import Hole
 from palette.degradations.pins import check_pins, parse_pins, pin
+from palette.errors import UserError
 from palette.types import Condition, Degradation, Observation, Params, Picture, Spec
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class DegradedTask(ABC):
     def __post_init__(self) -> None:
         check_pins(self.operator, parse_pins(self.set), self.degradation)
         if self.severity is not None and not 0 <= self.severity <= 1:
-            raise ValueError(f"severity is {self.severity}: 0 is mild, 1 is harsh")
+            raise UserError(f"severity is {self.severity}: 0 is mild, 1 is harsh")
 
     @property
     @abstractmethod
@@ -80,7 +81,7 @@ class WholePictureTask(DegradedTask):
     ) -> Observation:
         """The observation with noise or blur of ``level``, which the network is told."""
         if self.conditioning == "none":
-            raise ValueError(
+            raise UserError(
                 f"level is {level}, but this model was trained without conditioning augmentation: "
                 f"leave it at 0"
             )
@@ -130,7 +131,7 @@ class HoleTask(DegradedTask):
     def operator(self) -> Hole:
         operator = build(self.degradation)
         if not isinstance(operator, Hole):
-            raise ValueError(
+            raise UserError(
                 f"degradation {self.degradation!r} makes no hole: choose one of masks, "
                 f"e.g. palette_inpainting or palette_uncropping"
             )
@@ -160,9 +161,9 @@ class HoleTask(DegradedTask):
 
 def _hole(observation: Observation) -> np.ndarray:
     if observation.mask is None:
-        raise ValueError("this task needs a mask of what is missing: give one (white = missing)")
+        raise UserError("this task needs a mask of what is missing: give one (white = missing)")
     if observation.mask.shape != observation.picture.shape[:2]:
-        raise ValueError(
+        raise UserError(
             f"the mask is {observation.mask.shape[1]}×{observation.mask.shape[0]} and the picture "
             f"{observation.picture.shape[1]}×{observation.picture.shape[0]} pixels: "
             f"give a mask of the picture's size"

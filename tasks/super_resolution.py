@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from palette.degradations import build
 from palette.degradations.resize import resize
+from palette.errors import UserError
 from palette.tasks.base import WholePictureTask
 from palette.types import Degradation, Observation, Picture
 
@@ -23,7 +24,7 @@ class SuperResolution(WholePictureTask):
 
     def __post_init__(self) -> None:
         if not 2 <= self.scale <= 8:
-            raise ValueError(f"scale is {self.scale}: choose an integer from 2 to 8")
+            raise UserError(f"scale is {self.scale}: choose an integer from 2 to 8")
         super().__post_init__()
 
     @property

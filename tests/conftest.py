@@ -12,7 +12,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # small networks: a second thread
 import numpy as np
 import pytest
 
-PHOTOS = Path(__file__).parents[2] / "shared" / "data" / "photos"
+PHOTOS = Path(os.environ.get("PALETTE_TEST_DATA", "nowhere")) / "photos"
+"""Photographs outside of the repository, where there are any."""
 
 TINY: dict[str, Any] = {
     "model": {
@@ -32,7 +33,7 @@ TINY: dict[str, Any] = {
 @pytest.fixture(autouse=True, scope="session")
 def no_measuring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Speeds are remembered in a folder of the tests' own, and no clock decides them."""
-    from palette import speed
+    from palette.machine import format as speed
 
     def pretend(denoiser: object, formats: Sequence[speed.Format], mode: str) -> dict[str, float]:
         order = ["bf16 channels_last", "fp32 channels_last", "bf16 contiguous", "fp32 contiguous"]

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from skimage import data
 
-from palette.eval.inception import empty_network
+from palette.eval.metrics.inception import empty_network
 
 
 def save_random_weights(path: Path, seed: int = 0) -> Path:

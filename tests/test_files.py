@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from palette.api import resolve
-from palette.architecture import PRESETS, Architecture
 from palette.config import RunConfig, from_dict, merge, read_toml, to_dict, to_toml
 from palette.files import complete_folder, write_bytes
+from palette.network.architecture import PRESETS, Architecture
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:

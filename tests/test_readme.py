@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from palette.cli import COMMANDS
+from palette.cli.main import COMMANDS
 from palette.data.images import write
 from palette.tasks import TASKS
 
@@ -48,16 +48,16 @@ def test_the_commands_exist() -> None:
 
 
 def test_the_training_commands_parse() -> None:
-    from palette.commands.train import read_arguments
+    from palette.cli.train import read_arguments
 
     trained = {read_arguments(command[2:])[0] for command in commands() if command[1] == "train"}
     assert trained == set(TASKS)
 
 
 def test_the_restoring_commands_parse() -> None:
-    from palette.cli import parse
-    from palette.commands.evaluate import Evaluate
-    from palette.commands.restore import Restore
+    from palette.cli.arguments import parse
+    from palette.cli.evaluate import Evaluate
+    from palette.cli.restore import Restore
 
     for command in commands():
         if command[1] == "restore":

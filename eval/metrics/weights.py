@@ -1,0 +1,98 @@
+"""Weights of the networks that judge pictures: found on disk, named by digest, never downloaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from palette.errors import UserError
+from palette.files import sha256
+
+
+@dataclass(frozen=True)
+class Published:
+    """A weights file that papers or libraries refer to; ``sha256`` may be its beginning only."""
+
+    file: str
+    sha256: str
+    origin: str
+
+
+PUBLISHED = {
+    "inception": Published(
+        "pt_inception-2015-12-05-6726825d.pth",
+        "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
+        "pytorch-fid's release 'fid_weights'",
+    ),
+    "classifier": Published("resnet50-0676ba61.pth", "0676ba61", "torchvision's ResNet-50, V1"),
+    "googlenet": Published("googlenet-1378be20.pth", "1378be20", "torchvision's GoogLeNet"),
+    "alexnet": Published("alexnet-owt-7be5be79.pth", "7be5be79", "torchvision's AlexNet"),
+}
+"""The option --weights-NAME of each, and the file that it stands for."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A weights file and its digest; ``published`` says whether it is the one that others use."""
+
+    kind: str
+    path: Path
+    sha256: str
+
+    @property
+    def published(self) -> bool:
+        return self.sha256.startswith(PUBLISHED[self.kind].sha256)
+
+    def load(self) -> dict[str, Any]:
+        """The tensors by name. ValueError where the file holds anything else."""
+        import torch
+
+        try:
+            return torch.load(self.path, map_location="cpu", weights_only=True)
+        except Exception as error:  # unpickling raises anything at all on damaged files
+            raise UserError(f"{self.path} holds no weights: {_first_line(error)}") from error
+
+    def load_into(self, network: Any) -> None:
+        """Fill a network. ValueError where the layouts differ."""
+        try:
+            network.load_state_dict(self.load())
+        except RuntimeError as error:
+            raise UserError(
+                f"{self.path} holds other weights than {PUBLISHED[self.kind].origin}: "
+                f"{_first_line(error)}"
+            ) from error
+
+    def describe(self) -> dict[str, Any]:
+        """What a reader must know to trust the figures, as plain JSON."""
+        return {"sha256": self.sha256, "published": self.published}
+
+
+def find(kind: str, path: str | Path | None = None) -> Weights:
+    """The weights of this kind: ``path``, or where torch's libraries themselves keep them.
+
+    ValueError says which file is missing, where to put it and its digest. A file of another digest
+    is used only where ``path`` names it, and is then reported as not the published one.
+    """
+    import torch
+
+    published = PUBLISHED[kind]
+    usual = Path(torch.hub.get_dir()) / "checkpoints" / published.file
+    chosen = usual if path is None else Path(path)
+    if not chosen.is_file():
+        raise UserError(
+            f"weights {chosen} are missing: get {published.file} ({published.origin}; SHA-256 "
+            f"{published.sha256}{'…' if len(published.sha256) < 64 else ''}), put it at {usual} "
+            f"or name it with --weights-{kind}"
+        )
+    found = Weights(kind, chosen, sha256(chosen))
+    if path is None and not found.published:
+        raise UserError(
+            f"{chosen} has SHA-256 {found.sha256} where {published.sha256} is expected: fetch it "
+            f"again, or name it with --weights-{kind} to use these other weights on purpose"
+        )
+    return found
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).split("\n")[0]

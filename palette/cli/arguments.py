@@ -1,0 +1,33 @@
+"""Flags into dataclasses, and usage errors of one line."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from palette.errors import UserError
+
+
+def parse(cls: Any, args: Sequence[str], command: str | None = None, default: Any = None) -> Any:
+    """Parse flags into the dataclass ``cls`` by tyro; a usage error is a ValueError of one line."""
+    import tyro
+
+    printed = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(printed):
+            keywords = {} if default is None else {"default": default}
+            return tyro.cli(
+                cls, args=list(args), prog=f"palette {command or cls.__name__.lower()}", **keywords
+            )
+    except SystemExit as stop:
+        if stop.code in (0, None):
+            raise
+        raise UserError(_one_line(printed.getvalue())) from None
+
+
+def _one_line(box: str) -> str:
+    """The text of tyro's box, without its frame."""
+    lines = [line.strip(" │╭╮╰╯─┌┐└┘|+-") for line in box.splitlines()[1:]]
+    return " ".join(line for line in lines if line)

@@ -1,0 +1,50 @@
+"""`palette demo`: from nothing to a trained model and a report, on bundled photographs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from palette.errors import OK
+
+STEPS = 500
+"""About two minutes on two CPU cores."""
+
+
+@dataclass(frozen=True)
+class Demo:
+    """Train 4x super-resolution on photographs that scikit-image ships, restore others that it
+    has not seen, and write a report."""
+
+    out: Path = Path("palette-demo")
+    """A new folder for the run and its report."""
+    steps: int = STEPS
+    seed: int = 0
+
+
+def run(args: Demo) -> int:
+    import palette
+
+    print(f"Training 4x super-resolution for {args.steps} steps on bundled photographs …")
+    model = palette.train(
+        "super-resolution", out=args.out / "run", steps=args.steps, seed=args.seed
+    )
+    print("Restoring three photographs that it has not seen …")
+    report = palette.evaluate(model, out=args.out / "report", seed=args.seed)
+    psnr = {row: report.value(row, "psnr") or math.nan for row in ("baseline", "mean", "sample")}
+    gain, gap = psnr["mean"] - psnr["baseline"], psnr["mean"] - psnr["sample"]
+    print(
+        f"""
+{report.as_text()}
+
+The mean answer (one evaluation) is {gain:+.2f} dB from bicubic: PSNR favours means.
+One sample is {gap:.2f} dB below it; a draw from a perfect posterior would be 3.01 dB below.
+It has the detail that the mean lacks, and that detail is invented.
+Two minutes on a few photographs are a start. Train longer, on your own pictures:
+
+    palette train super-resolution --data YOUR_PHOTOS --out runs/x4
+
+Open {report.html}"""
+    )
+    return OK

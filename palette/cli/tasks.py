@@ -1,0 +1,25 @@
+"""`palette tasks`: the tasks, their options and what they do."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from dataclasses import dataclass
+
+from palette.errors import OK
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """List the tasks and their options."""
+
+
+def run(args: Tasks) -> int:
+    from palette.tasks import available
+
+    for name, cls in available().items():
+        options = ", ".join(
+            f"--{field.name.replace('_', '-')} {field.default}" for field in dataclasses.fields(cls)
+        )
+        print(f"{name}\n    {inspect.getdoc(cls)}\n    {options}")
+    return OK

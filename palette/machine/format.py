@@ -1,0 +1,235 @@
+"""Precision and memory format of the network: measured once on a machine, then remembered.
+
+Which of them is fastest depends on the processor, on torch's version and on the network, so a few
+passes of the very network decide. The times are kept in the user's cache folder; a run that trains
+keeps its choice in its checkpoints.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
+from copy import deepcopy
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from statistics import median
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from palette.errors import UserError
+from palette.files import write_json
+from palette.network.architecture import Architecture
+from palette.network.denoiser import Denoiser
+
+Mode = Literal["restore", "train"]
+
+WORTH = 0.9
+"""bfloat16 must take less than this share of float32's time to be worth its rounding."""
+ROUNDS, BUDGET_SECONDS = 6, 1.2
+"""Timed passes of each format, fewer where they take longer than this in all."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """How the network runs; its parameters are kept in float32 while it is trained."""
+
+    precision: Literal["fp32", "bf16"] = "fp32"
+    memory: Literal["contiguous", "channels_last"] = "contiguous"
+
+    def __str__(self) -> str:
+        return f"{self.precision} {self.memory}"
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return torch.bfloat16 if self.precision == "bf16" else torch.float32
+
+    def lay_out(self, denoiser: Denoiser) -> Denoiser:
+        """Put the weights in this memory format, in place. What convolutions make follows them."""
+        last = self.memory == "channels_last"
+        return denoiser.to(memory_format=torch.channels_last if last else torch.contiguous_format)
+
+    def for_restoring(self, denoiser: Denoiser) -> Denoiser:
+        """A copy that is not trained, its convolutions and linear layers cast once and for all."""
+        copy = self.lay_out(deepcopy(denoiser)).requires_grad_(False).eval()
+        for module in copy.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                module.to(self.dtype)
+        return copy
+
+
+def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
+    """ "auto" is bfloat16 where the hardware has instructions for it, else float32."""
+    if precision == "auto":
+        fast = (
+            torch.cuda.is_bf16_supported(including_emulation=False)
+            if device.type == "cuda"
+            else device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+        )
+        return torch.bfloat16 if fast else torch.float32
+    if precision not in ("bf16", "fp32"):
+        raise UserError(f"precision is {precision!r}: choose auto, bf16 or fp32")
+    return torch.bfloat16 if precision == "bf16" else torch.float32
+
+
+def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[object]:
+    """Run the network in ``dtype``; weights stay float32."""
+    if dtype == torch.float32:
+        return nullcontext()
+    return torch.autocast(device.type, dtype=dtype)
+
+
+def choose(denoiser: Denoiser, precision: str, mode: Mode) -> Format:
+    """The fastest format for ``denoiser`` where it lies, measured if this machine does not know it.
+
+    ``precision`` is "auto", "fp32" or "bf16". auto takes bfloat16 only where the hardware has
+    instructions for it and where it is a good deal faster.
+    """
+    device = next(denoiser.parameters()).device
+    formats = _candidates(precision, device)
+    if len(formats) == 1:
+        return formats[0]
+    machine = machine_name(device, denoiser.unet.architecture, mode)
+    times = remembered().get(machine, {})
+    unknown = [f for f in _candidates("auto", device) + formats if str(f) not in times]
+    if unknown:
+        try:
+            measured = measure(denoiser, list(dict.fromkeys(unknown)), mode)
+        except torch.OutOfMemoryError:
+            return Format(formats[-1].precision)
+        times = {**times, **measured}
+        _remember(machine, times)
+    chosen = _fastest(times, formats)
+    if unknown:
+        told = ", ".join(f"{name} {milliseconds:g} ms" for name, milliseconds in times.items())
+        print(f"measured once for this machine: {told}; {mode} uses {chosen}", file=sys.stderr)
+    return chosen
+
+
+def _candidates(precision: str, device: torch.device) -> list[Format]:
+    fast = choose_dtype(precision, device)
+    low = [] if fast == torch.float32 else [Format("bf16"), Format("bf16", "channels_last")]
+    if precision == "bf16":
+        return low
+    if device.type == "mps":
+        return [Format()]
+    return [Format("fp32"), Format("fp32", "channels_last"), *low]
+
+
+def _fastest(times: dict[str, float], formats: Sequence[Format]) -> Format:
+    def time_of(f: Format) -> float:
+        return times[str(f)] * (1 if f.precision == "fp32" else 1 / WORTH)
+
+    return min(formats, key=time_of)
+
+
+def measure(denoiser: Denoiser, formats: Sequence[Format], mode: Mode) -> dict[str, float]:
+    """Milliseconds of one pass (train: forward and backward), the median of interleaved ones."""
+    device = next(denoiser.parameters()).device
+    gpu = device.type == "cuda"
+    step = denoiser.unet.architecture.stride
+    side = -(-(128 if gpu else 64) // step) * step
+    draws = torch.Generator(device).manual_seed(0)
+    batch = 8
+    x, y_t = torch.randn((2, batch, 3, side, side), generator=draws, device=device)
+    gamma = torch.full((batch,), 0.5, device=device)
+    passes: dict[str, Callable[[], None]] = {}
+    for f in formats:
+        prepare = _training_pass if mode == "train" else _restoring_pass
+        passes[str(f)] = prepare(f, denoiser, x, y_t, gamma)
+
+    times: dict[str, list[float]] = {name: [] for name in passes}
+    begin = time.perf_counter()
+    with torch.random.fork_rng():  # dropout draws
+        for _ in range(1 + ROUNDS):
+            for name, run in passes.items():
+                start = time.perf_counter()
+                run()
+                if gpu:
+                    torch.cuda.synchronize(device)
+                times[name].append(1000 * (time.perf_counter() - start))
+            timed = min(map(len, times.values())) - 1
+            if timed and time.perf_counter() - begin > BUDGET_SECONDS:
+                break
+    # the first pass of each only warms up
+    return {name: round(median(passed[1:]), 3) for name, passed in times.items()}
+
+
+def _restoring_pass(
+    f: Format, denoiser: Denoiser, x: Tensor, y_t: Tensor, gamma: Tensor
+) -> Callable[[], None]:
+    network = f.for_restoring(denoiser)
+
+    def run() -> None:
+        with torch.inference_mode(), autocast(x.device, f.dtype):
+            network(x, y_t, gamma)
+
+    return run
+
+
+def _training_pass(
+    f: Format, denoiser: Denoiser, x: Tensor, y_t: Tensor, gamma: Tensor
+) -> Callable[[], None]:
+    network = f.lay_out(deepcopy(denoiser)).requires_grad_(True).train()
+
+    def run() -> None:
+        with autocast(x.device, f.dtype):
+            loss = network(x, y_t, gamma).square().mean()
+        loss.backward()
+        network.zero_grad(set_to_none=True)
+
+    return run
+
+
+def remembered() -> dict[str, dict[str, float]]:
+    """Milliseconds by format, by machine and network. A cache that cannot be read holds nothing."""
+    try:
+        entries = json.loads(_cache().read_text(encoding="utf-8"))
+        return {
+            str(machine): {str(name): float(ms) for name, ms in times.items()}
+            for machine, times in entries.items()
+        }
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def _remember(machine: str, times: dict[str, float]) -> None:
+    with suppress(OSError):  # a home that is read-only, or none: it is measured again next time
+        _cache().parent.mkdir(parents=True, exist_ok=True)
+        write_json(_cache(), {**remembered(), machine: times})
+
+
+def _cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
+    return Path(base) / "palette" / "speed.json"
+
+
+def machine_name(device: torch.device, architecture: Architecture, mode: Mode) -> str:
+    """Everything that the times depend on, to be read by people too."""
+    if device.type == "cuda":
+        hardware = torch.cuda.get_device_name(device)
+    else:
+        capability = torch.backends.cpu.get_cpu_capability()
+        hardware = f"{processor()} {capability}, {torch.get_num_threads()} threads"
+    plain = asdict(Architecture())
+    shape = [
+        f"{field.name} {getattr(architecture, field.name)}"
+        for field in fields(architecture)
+        if getattr(architecture, field.name) != plain[field.name]
+    ]
+    return f"{mode}: {', '.join(shape) or 'default network'}; {hardware}; torch {torch.__version__}"
+
+
+def processor() -> str:
+    """The name of this machine's processor."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,57 @@
+"""How much memory is free, and how large a piece of a picture the network can take in it."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+import torch
+
+from palette.network.architecture import Architecture
+
+INPUTS = 12
+"""Float32 numbers for each pixel of a tile beside the activations: x, y_t and both as one."""
+CANVASES = 8
+"""Of 3 float32 numbers a pixel, beside the network: at most so many does a sampler keep."""
+BYTES = 4
+
+
+def free_bytes(device: torch.device) -> float:
+    """What new tensors can take on ``device``; infinite where the system does not tell."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        # what torch holds back for later is free too
+        return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    if device.type != "cpu":
+        return math.inf
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        (available,) = (line.split()[1] for line in lines if line.startswith("MemAvailable:"))
+        return 1024.0 * int(available)
+    except (OSError, ValueError):
+        pass
+    try:
+        return float(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    except (AttributeError, OSError, ValueError):
+        return math.inf
+
+
+def bytes_per_pixel(architecture: Architecture, dtype: torch.dtype) -> float:
+    """Of one evaluation of the network in ``dtype``, its weights apart."""
+    return architecture.activations * dtype.itemsize + INPUTS * BYTES
+
+
+def room(architecture: Architecture, dtype: torch.dtype, free: float, canvas: int) -> float:
+    """Pixels that the network may see at once in ``free`` bytes, beside ``canvas`` pixels' state.
+
+    Negative where not even the canvas fits.
+    """
+    return (free - CANVASES * 3 * BYTES * canvas) / bytes_per_pixel(architecture, dtype)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Torch has a class of errors for GPUs only; for the CPU its allocator says so in words."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)

@@ -1,0 +1,113 @@
+"""The shape of the U-Net as plain data (no torch), and the presets that have a name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from palette.errors import UserError
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What :class:`palette.network.unet.UNet` is built from. Every field travels with a checkpoint."""
+
+    width: int = 64
+    """Channels at the first level."""
+    multipliers: tuple[int, ...] = (1, 2, 4, 8)
+    """Channels of each level as multiples of the width; each level halves the resolution."""
+    blocks: int = 2
+    """Residual blocks per level on the way down (one more on the way up)."""
+    attention: tuple[int, ...] = ()
+    """Self-attention at levels of these true resolutions, in pixels, at training size."""
+    head_width: int = 32
+    """Channels of one attention head."""
+    groups: int = 32
+    """Groups of every group normalization."""
+    dropout: float = 0.0
+    patch: int = 1
+    """Space-to-depth stem: the network works at 1/patch of the picture's resolution."""
+    output: Literal["skip", "plain"] = "skip"
+    """skip: ε̂ = √(1−γ)·y_t + √γ·F. plain: ε̂ = F, as published weights expect."""
+    embedding: Literal["logsnr", "gamma"] = "logsnr"
+    """Which number of the noise level is embedded; published Palette weights expect gamma."""
+    level: bool = False
+    """Embed the level of the conditioning augmentation too (cascades, Ho et al. 2022)."""
+
+    def __post_init__(self) -> None:
+        if not self.multipliers or min(self.multipliers) < 1:
+            raise UserError(
+                f"model.multipliers is {self.multipliers}: give one positive number a level"
+            )
+        for name in ("width", "blocks", "head_width", "groups", "patch"):
+            if getattr(self, name) < 1:
+                raise UserError(f"model.{name} is {getattr(self, name)}: it must be at least 1")
+        if not 0 <= self.dropout < 1:
+            raise UserError(f"model.dropout is {self.dropout}: it must be in [0, 1)")
+        for multiplier in self.multipliers:
+            channels = self.width * multiplier
+            if channels % self.groups:
+                raise UserError(
+                    f"model.groups is {self.groups}, which does not divide {channels} channels: "
+                    f"choose a width that is a multiple of {self.groups}, or fewer groups"
+                )
+            attends = bool(self.attention) or multiplier == self.multipliers[-1]
+            if attends and channels % min(self.head_width, channels):
+                raise UserError(
+                    f"model.head_width is {self.head_width}, which does not divide "
+                    f"{channels} channels: choose a divisor of {channels}"
+                )
+
+    @property
+    def stride(self) -> int:
+        """Sides of the network's input must be multiples of this."""
+        return self.patch * 2 ** (len(self.multipliers) - 1)
+
+    @property
+    def activations(self) -> float:
+        """Numbers that inference holds at once for each pixel of the picture, at its widest place.
+
+        The skips that wait, and a residual block's own: its input normalized and activated, or
+        input, shortcut and three steps of its second half. The walk is that of ``UNet.forward``.
+        """
+        widths = [self.width * m for m in self.multipliers]
+        areas = [1 / (self.patch * 2**level) ** 2 for level in range(len(widths))]
+
+        def block(inputs: int, outputs: int, level: int) -> float:
+            return max(3 * inputs, inputs + 4 * outputs) * areas[level]
+
+        current, skips, peak = self.width, [(self.width, 0)], 0.0
+        waiting = lambda: sum(channels * areas[level] for channels, level in skips)  # noqa: E731
+        for level, width in enumerate(widths):
+            for _ in range(self.blocks):
+                peak = max(peak, waiting() + block(current, width, level))
+                current = width
+                skips.append((width, level))
+            if level < len(widths) - 1:
+                skips.append((width, level + 1))
+        for level, width in reversed(list(enumerate(widths))):
+            for _ in range(self.blocks + 1):
+                inputs = current + skips.pop()[0]
+                peak = max(peak, waiting() + block(inputs, width, level))
+                current = width
+            if level > 0:
+                peak = max(peak, waiting() + block(current, current, level - 1))
+        return peak
+
+
+PRESETS: dict[str, Architecture] = {
+    # learns something in minutes on a CPU
+    "tiny": Architecture(width=32, multipliers=(1, 2, 4), blocks=2, groups=8, patch=2),
+    # an afternoon on one GPU
+    "small": Architecture(width=64, multipliers=(1, 2, 4, 4), blocks=2, attention=(16,), patch=2),
+    # the 62.6M shape of the public Palette port
+    "base": Architecture(width=64, multipliers=(1, 2, 4, 8), blocks=2, dropout=0.2),
+    # the 256² network of Dhariwal & Nichol (2021) that Palette (2022, appendix) trained: 552M
+    "paper": Architecture(
+        width=256,
+        multipliers=(1, 1, 2, 2, 4, 4),
+        blocks=2,
+        attention=(32, 16, 8),
+        head_width=64,
+    ),
+}

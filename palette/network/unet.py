@@ -1,0 +1,225 @@
+"""The U-Net of Palette: that of Dhariwal & Nichol (2021), conditioned by concatenation [x, y_t].
+
+Two additions: an optional space-to-depth stem, and an output that is plain or has an analytic
+skip (see :class:`palette.network.architecture.Architecture`). All tensors are ``(B, C, H, W)``.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from palette.errors import UserError
+from palette.network.architecture import Architecture
+from palette.network.norm import group_norm, norm_silu
+
+Resample = Literal["down", "up"]
+
+
+class NoiseEmbedding(nn.Module):
+    """Sinusoids of a level, (B,) → (B, 4·width), through two linear layers.
+
+    The level is γ, of which the log-SNR may be taken, or that of conditioning augmentation.
+    """
+
+    def __init__(self, width: int, of: Literal["logsnr", "gamma", "augmentation"]) -> None:
+        super().__init__()
+        self.of = of
+        half = width // 2
+        ramp = torch.arange(half) / half
+        # logSNR spans about [−10, 10] and augmentation [0, .6]: phases up to 1 … 100;
+        # γ as in the public port
+        steepest = {"logsnr": 0.1, "augmentation": 2.0}
+        ramps = {of: steepest[of] * 100**ramp for of in steepest}
+        ramps["gamma"] = torch.exp(-math.log(1e4) * ramp)
+        frequencies = ramps[of]
+        self.register_buffer("frequencies", frequencies.float(), persistent=False)
+        self.mlp = nn.Sequential(
+            nn.Linear(width, 4 * width), nn.SiLU(), nn.Linear(4 * width, 4 * width)
+        )
+
+    frequencies: Tensor
+
+    def forward(self, level: Tensor) -> Tensor:
+        level = torch.logit(level) if self.of == "logsnr" else level
+        angles = level.float()[:, None] * self.frequencies
+        return self.mlp(torch.cat([angles.cos(), angles.sin()], dim=1))
+
+
+class ResidualBlock(nn.Module):
+    """Norm, SiLU, conv, twice; the second norm is scaled and shifted by the noise embedding."""
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        embedding: int,
+        groups: int,
+        dropout: float = 0.0,
+        resample: Resample | None = None,
+    ) -> None:
+        super().__init__()
+        self.resample: Resample | None = resample
+        self.norm1 = nn.GroupNorm(_divisor(groups, inputs), inputs)
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.scale_shift = nn.Linear(embedding, 2 * outputs)
+        self.norm2 = nn.GroupNorm(_divisor(groups, outputs), outputs)
+        self.dropout = nn.Dropout(dropout)
+        self.conv2 = _zeroed(nn.Conv2d(outputs, outputs, 3, padding=1))
+        self.skip = nn.Identity() if inputs == outputs else nn.Conv2d(inputs, outputs, 1)
+
+    def forward(self, h: Tensor, embedding: Tensor) -> Tensor:
+        residual = norm_silu(self.norm1, h)
+        if self.resample is not None:
+            residual, h = _resample(residual, self.resample), _resample(h, self.resample)
+        residual = self.conv1(residual)
+        scale, shift = self.scale_shift(embedding).chunk(2, dim=1)
+        residual = norm_silu(self.norm2, residual, scale, shift)
+        return self.skip(h) + self.conv2(self.dropout(residual))
+
+
+class SelfAttention(nn.Module):
+    """Multi-head attention over all positions, as a residual."""
+
+    def __init__(self, channels: int, head_width: int, groups: int) -> None:
+        super().__init__()
+        self.heads = channels // head_width
+        self.norm = nn.GroupNorm(_divisor(groups, channels), channels)
+        self.qkv = nn.Conv2d(channels, 3 * channels, 1)
+        self.out = _zeroed(nn.Conv2d(channels, channels, 1))
+
+    def forward(self, h: Tensor) -> Tensor:
+        b, c, height, width = h.shape
+        qkv = self.qkv(group_norm(self.norm, h)).reshape(
+            b, 3, self.heads, c // self.heads, height * width
+        )
+        # contiguous: the kernel without an (H·W)² matrix takes nothing else
+        q, k, v = qkv.transpose(-1, -2).contiguous().unbind(dim=1)  # (B, heads, H·W, head_width)
+        mixed = F.scaled_dot_product_attention(q, k, v)
+        return h + self.out(mixed.transpose(-1, -2).reshape(b, c, height, width))
+
+
+class Stage(nn.Module):
+    """A residual block and, at chosen resolutions, attention after it."""
+
+    def __init__(self, block: ResidualBlock, attention: SelfAttention | None = None) -> None:
+        super().__init__()
+        self.block = block
+        self.attention = attention
+
+    def forward(self, h: Tensor, embedding: Tensor) -> Tensor:
+        h = self.block(h, embedding)
+        return h if self.attention is None else self.attention(h)
+
+
+class UNet(nn.Module):
+    """F(x, y_t, γ): (B, 3, H, W), (B, 3, H, W), (B,) → (B, 3, H, W).
+
+    With ``architecture.level`` also (B,) levels of conditioning augmentation, 0 by default.
+
+    ``image_size`` is the training size: it fixes at which levels the attention's true
+    resolutions lie. Afterwards any H and W that are multiples of ``architecture.stride`` will do.
+
+    ``recompute`` keeps no activations inside of a stage for the backward pass, which computes them
+    again (Chen et al. 2016): less memory, the same gradients.
+    """
+
+    def __init__(self, architecture: Architecture, image_size: int, channels: int = 3) -> None:
+        super().__init__()
+        self.recompute = False
+        self.architecture = a = architecture
+        widths = [a.width * m for m in a.multipliers]
+        emb = 4 * a.width
+
+        def stage(inputs: int, level: int, resample: Resample | None = None) -> Stage:
+            block = ResidualBlock(inputs, widths[level], emb, a.groups, a.dropout, resample)
+            attends = resample is None and image_size // (a.patch * 2**level) in a.attention
+            return Stage(block, attention(widths[level]) if attends else None)
+
+        def attention(channels: int) -> SelfAttention:
+            return SelfAttention(channels, min(a.head_width, channels), a.groups)
+
+        self.embedding = NoiseEmbedding(a.width, a.embedding)
+        self.level_embedding = NoiseEmbedding(a.width, "augmentation") if a.level else None
+        self.stem = nn.Conv2d(2 * channels * a.patch**2, a.width, 3, padding=1)
+
+        self.down = nn.ModuleList()
+        current, skips = a.width, [a.width]
+        for level in range(len(widths)):
+            for _ in range(a.blocks):
+                self.down.append(stage(current, level))
+                current = widths[level]
+                skips.append(current)
+            if level < len(widths) - 1:
+                self.down.append(stage(current, level, "down"))
+                skips.append(current)
+
+        middle = [ResidualBlock(current, current, emb, a.groups, a.dropout) for _ in range(2)]
+        self.middle = nn.ModuleList([Stage(middle[0], attention(current)), Stage(middle[1])])
+
+        self.up = nn.ModuleList()
+        for level in reversed(range(len(widths))):
+            for _ in range(a.blocks + 1):
+                self.up.append(stage(current + skips.pop(), level))
+                current = widths[level]
+            if level > 0:
+                self.up.append(stage(current, level, "up"))
+
+        self.head_norm = nn.GroupNorm(_divisor(a.groups, current), current)
+        self.head = _zeroed(nn.Conv2d(current, channels * a.patch**2, 3, padding=1))
+
+    def forward(self, x: Tensor, y_t: Tensor, gamma: Tensor, level: Tensor | None = None) -> Tensor:
+        stride = self.architecture.stride
+        if x.shape != y_t.shape or x.shape[-1] % stride or x.shape[-2] % stride:
+            raise UserError(
+                f"the network got x {tuple(x.shape)} and y_t {tuple(y_t.shape)}: they must be of "
+                f"one shape with sides that are multiples of {stride}"
+            )
+        embedding = self.embedding(gamma)
+        if self.level_embedding is not None:
+            embedding = embedding + self.level_embedding(
+                torch.zeros_like(gamma) if level is None else level
+            )
+        embedding = F.silu(embedding)
+        h = torch.cat([x, y_t], dim=1)
+        h = self.stem(F.pixel_unshuffle(h, self.architecture.patch))
+        skips = [h]
+        for stage in self.down:
+            h = self._run(stage, h, embedding)
+            skips.append(h)
+        for stage in self.middle:
+            h = self._run(stage, h, embedding)
+        for stage in self.up:
+            assert isinstance(stage, Stage)
+            if stage.block.resample is None:
+                h = torch.cat([h, skips.pop()], dim=1)
+            h = self._run(stage, h, embedding)
+        h = self.head(norm_silu(self.head_norm, h))
+        return F.pixel_shuffle(h, self.architecture.patch)
+
+    def _run(self, stage: nn.Module, h: Tensor, embedding: Tensor) -> Tensor:
+        if self.recompute and torch.is_grad_enabled():
+            return checkpoint(stage, h, embedding, use_reentrant=False)  # type: ignore[return-value]
+        return stage(h, embedding)
+
+
+def _resample(h: Tensor, how: Resample) -> Tensor:
+    """Average pooling down, nearest neighbour up: the residual up/down blocks of the paper."""
+    return F.avg_pool2d(h, 2) if how == "down" else F.interpolate(h, scale_factor=2.0)
+
+
+def _zeroed(layer: nn.Conv2d) -> nn.Conv2d:
+    nn.init.zeros_(layer.weight)
+    assert layer.bias is not None
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def _divisor(groups: int, channels: int) -> int:
+    """``groups``, or where skip connections make an odd sum of channels, its largest divisor."""
+    return math.gcd(groups, channels)

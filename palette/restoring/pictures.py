@@ -1,0 +1,159 @@
+"""What a caller may hand over — path, PIL picture, array or tensor — and the same kind back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+
+from palette.data.images import Photo, read, unit_range
+from palette.degradations.resize import resize
+from palette.errors import UserError
+from palette.types import Mask, Observation, Picture
+
+Extend = tuple[int, int, int, int]
+"""Pixels to add at the left, top, right and bottom."""
+
+
+def to_photo(value: Any) -> Photo:
+    """Decode any supported kind; ValueError names type, shape, dtype or range that does not fit.
+
+    Arrays are (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); tensors (3, H, W) or (1, H, W); both
+    hold floats in [0, 1], uint8 or (arrays) uint16.
+    """
+    if isinstance(value, str | Path):
+        return read(value)
+    if isinstance(value, Image.Image):
+        return _from_pil(value)
+    if isinstance(value, torch.Tensor):
+        if value.ndim != 3 or value.shape[0] not in (1, 3):
+            raise UserError(
+                f"a tensor picture is (3, H, W) or (1, H, W), this one is {tuple(value.shape)}: "
+                f"give a batch as a list of pictures"
+            )
+        return _from_array(value.detach().cpu().permute(1, 2, 0).numpy())
+    if isinstance(value, np.ndarray):
+        return _from_array(value)
+    raise UserError(
+        f"cannot restore a {type(value).__name__}: give a path, a PIL picture, an array or a tensor"
+    )
+
+
+def from_photo(picture: Picture, photo: Photo, like: Any) -> Any:
+    """``picture`` (H, W, 3) in [0, 1] as the kind of ``like``, alpha of ``photo`` beside it.
+
+    Paths give PIL pictures; integers are rounded to the nearest level.
+    """
+    if isinstance(like, torch.Tensor):
+        tensor = torch.from_numpy(picture).permute(2, 0, 1).contiguous()
+        if like.dtype == torch.uint8:
+            return (tensor * 255).round().to(like)
+        return tensor.to(like)
+    layers = [picture] if photo.alpha is None else [picture, fit_alpha(photo.alpha, picture)]
+    array = np.dstack(layers)
+    if isinstance(like, np.ndarray):
+        if like.dtype.kind == "f":
+            return array.astype(like.dtype)
+        return np.rint(array * np.iinfo(like.dtype).max).astype(like.dtype)
+    return Image.fromarray(np.rint(array * 255).astype(np.uint8))
+
+
+def fit_alpha(alpha: np.ndarray, picture: Picture) -> np.ndarray:
+    """Alpha (H, W) at the size of ``picture``."""
+    height, width = picture.shape[:2]
+    if alpha.shape == (height, width):
+        return alpha
+    layers = np.repeat(alpha[..., None], 3, axis=2)
+    return resize(layers, height, width, "cubic_aa")[..., 0]
+
+
+def observe(
+    photo: Photo, masked: bool, mask: Any = None, extend: Extend | None = None
+) -> tuple[Photo, Observation]:
+    """The observation of a task, and the photo that belongs to it.
+
+    ``masked``: whether the task fills a hole. Then the hole is ``mask`` (True or white = missing),
+    a border of ``extend`` pixels, or where the photo is transparent.
+    """
+    if not masked:
+        if mask is not None or extend is not None:
+            raise UserError("this model fills no holes: leave the mask and the extension out")
+        return photo, Observation(photo.picture)
+    if mask is not None and extend is not None:
+        raise UserError("give either a mask or an extension, not both")
+    if extend is not None:
+        picture, missing = extended(photo.picture, extend)
+    elif mask is not None:
+        picture, missing = photo.picture, _to_mask(mask, photo.picture)
+    elif photo.alpha is not None:
+        picture, missing = photo.picture, photo.alpha < 0.5
+    else:
+        raise UserError(
+            "this model fills holes: give a mask (white = missing), pixels to extend by, or a "
+            "picture with transparent parts"
+        )
+    opaque = Photo(picture, None, photo.bit_depth, photo.grey)
+    return opaque, Observation(picture, missing)
+
+
+def extended(picture: Picture, extend: Extend) -> tuple[Picture, Mask]:
+    """A larger canvas with the picture on it, and what is missing of it."""
+    if min(extend) < 0 or max(extend) == 0:
+        raise UserError(
+            f"extend is {extend}: give the pixels to add at left, top, right and bottom, e.g. "
+            f"(64, 0, 64, 0)"
+        )
+    left, top, right, bottom = extend
+    sides = ((top, bottom), (left, right))
+    known = np.pad(np.ones(picture.shape[:2], bool), sides)
+    return np.pad(picture, (*sides, (0, 0)), constant_values=0.5), ~known
+
+
+def _to_mask(mask: Any, picture: Picture) -> Mask:
+    if isinstance(mask, np.ndarray) and mask.dtype == bool and mask.ndim == 2:
+        missing = mask
+    else:
+        missing = to_photo(mask).picture.mean(axis=-1) >= 0.5
+    if missing.shape != picture.shape[:2]:
+        raise UserError(
+            f"the mask has {missing.shape[1]}×{missing.shape[0]} pixels and the picture "
+            f"{picture.shape[1]}×{picture.shape[0]}: make them equal"
+        )
+    return missing
+
+
+def _from_pil(image: Image.Image) -> Photo:
+    image = ImageOps.exif_transpose(image)
+    grey = image.mode in ("1", "L", "LA")
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        return _from_array(np.asarray(image))
+    converted = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    photo = _from_array(np.asarray(converted))
+    return Photo(photo.picture, photo.alpha, photo.bit_depth, grey)
+
+
+def _from_array(array: np.ndarray) -> Photo:
+    if array.ndim == 2:
+        array = array[..., None]
+    if array.ndim != 3 or array.shape[2] not in (1, 3, 4) or 0 in array.shape:
+        raise UserError(
+            f"an array picture is (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), this one is "
+            f"{array.shape}: move the channels to the end and drop others"
+        )
+    if array.dtype in (np.uint8, np.uint16):
+        unit = unit_range(array, np.iinfo(array.dtype).max)
+    elif array.dtype.kind == "f":
+        low, high = float(array.min()), float(array.max())
+        if not (low >= 0 and high <= 1):  # also where there is a NaN
+            raise UserError(f"float pictures are in [0, 1], this one spans [{low:g}, {high:g}]")
+        unit = array.astype(np.float32)
+    else:
+        raise UserError(f"pictures are uint8, uint16 or float in [0, 1], not {array.dtype}")
+    channels = unit.shape[2]
+    picture = np.repeat(unit, 3, axis=2) if channels == 1 else unit[..., :3]
+    alpha = unit[..., 3] if channels == 4 else None
+    depth = 16 if array.dtype == np.uint16 else 8
+    return Photo(np.ascontiguousarray(picture), alpha, depth, channels == 1)

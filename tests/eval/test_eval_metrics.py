@@ -1,0 +1,197 @@
+"""The other per-picture metrics, against closed forms and independent implementations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from skimage import data
+from skimage.metrics import structural_similarity
+
+from palette.eval.metrics.classification import class_indices, resnet50
+from palette.eval.metrics.consistency import colour_drift, consistency
+from palette.eval.metrics.distortion import Undefined
+from palette.eval.metrics.multiscale import WEIGHTS, ms_ssim
+from palette.eval.metrics.perceptual import googlenet_distance, lpips_distance
+from palette.eval.metrics.registry import METRICS, Pair, Setup
+from palette.eval.metrics.weights import Weights, find
+from palette.eval.settings import GROUPS, choose
+
+
+def photograph(side: int = 192) -> np.ndarray:
+    return np.ascontiguousarray(data.astronaut()[60 : 60 + side, 120 : 120 + side])
+
+
+def noisy(picture: np.ndarray, levels: float = 10, seed: int = 0) -> np.ndarray:
+    noise = np.random.default_rng(seed).normal(0, levels, picture.shape)
+    return np.clip(np.rint(picture + noise), 0, 255).astype(np.uint8)
+
+
+def test_ms_ssim_equals_a_plain_transcription_of_the_paper() -> None:
+    """Single scales from scikit-image: contrast-structure is SSIM without its luminance term."""
+
+    def single(x: np.ndarray, y: np.ndarray, with_luminance: bool) -> float:
+        options = {
+            "gaussian_weights": True,
+            "sigma": 1.5,
+            "use_sample_covariance": False,
+            "data_range": 255,
+            "full": True,
+        }
+        similarity = structural_similarity(x, y, **options)[1]
+        if not with_luminance:
+            # A huge K₂ leaves luminance alone (the other factor is 1): divide it out.
+            similarity = similarity / structural_similarity(x, y, K2=1e9, **options)[1]
+        return float(similarity[5:-5, 5:-5].mean())
+
+    a, b = photograph(), noisy(photograph())
+    channels = []
+    for c in range(3):
+        x, y, product = a[..., c].astype(float), b[..., c].astype(float), 1.0
+        for scale, weight in enumerate(WEIGHTS):
+            product *= single(x, y, with_luminance=scale == len(WEIGHTS) - 1) ** weight
+            x, y = (v.reshape(len(v) // 2, 2, len(v) // 2, 2).mean((1, 3)) for v in (x, y))
+        channels.append(product)
+    assert ms_ssim(a, b) == pytest.approx(np.mean(channels), abs=1e-6)
+    assert ms_ssim(a, a) == pytest.approx(1)
+    assert ms_ssim(a, noisy(a, 30)) < ms_ssim(a, b) < 1
+
+
+def test_ms_ssim_refuses_small_pictures() -> None:
+    with pytest.raises(Undefined, match="176"):
+        ms_ssim(photograph(175), photograph(175))
+
+
+def test_consistency_of_an_answer_with_its_own_reduction_is_the_rounding_alone() -> None:
+    large = photograph()
+    channels = [
+        np.asarray(
+            Image.fromarray(large[..., c].astype(np.float32)).resize(
+                (48, 48), Image.Resampling.BICUBIC
+            )
+        )
+        for c in range(3)
+    ]
+    exact = np.stack(channels, axis=2).clip(0, 255)
+    small = np.rint(exact).astype(np.uint8)
+    rounding = float(np.square((exact - small) / 255).mean() / 1e-5)
+    assert consistency(large, small) == pytest.approx(rounding, rel=1e-3)
+    assert rounding == pytest.approx(1 / 12 / 255**2 / 1e-5, rel=0.1)
+    shifted = np.clip(small.astype(int) + 10, 0, 255).astype(np.uint8)
+    assert consistency(large, shifted) > 100 * rounding
+    with pytest.raises(Undefined, match="smaller"):
+        consistency(large, large)
+
+
+def test_colour_drift_is_signed_and_per_channel() -> None:
+    target = np.full((8, 8, 3), 100, np.uint8)
+    answer = target + np.array([3, 0, 250], np.uint8)  # 250 wraps around to −6
+    assert colour_drift(answer, target) == pytest.approx([3, 0, -6])
+    pair = Pair(answer, target)
+    values = [METRICS[name].begin(Setup())([pair])[0] for name in GROUPS["drift"]]
+    assert values == pytest.approx([3, 0, -6])
+
+
+def saved(kind: str, network: torch.nn.Module, folder: Path) -> Weights:
+    torch.save(network.state_dict(), folder / f"{kind}.pth")
+    return find(kind, folder / f"{kind}.pth")
+
+
+def test_lpips_equals_the_package_with_the_same_trunk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lpips = pytest.importorskip("lpips")
+    from torchvision.models import alexnet
+
+    torch.manual_seed(0)
+    trunk = alexnet(weights=None)
+    distance = lpips_distance(saved("alexnet", trunk, tmp_path))
+    monkeypatch.setattr(lpips.pretrained_networks.tv, "alexnet", lambda pretrained: trunk)
+    theirs = lpips.LPIPS(net="alex", verbose=False)
+    a, b = photograph(64), noisy(photograph(64))
+    x, y = (torch.from_numpy(p).permute(2, 0, 1)[None].float() / 127.5 - 1 for p in (a, b))
+    with torch.no_grad():
+        assert distance(a, b) == pytest.approx(float(theirs(x, y)), rel=1e-5)
+    assert distance(a, a) == pytest.approx(0, abs=1e-7)
+    with pytest.raises(Undefined, match="32"):
+        distance(a[:31], b[:31])
+
+
+def test_pd_is_the_distance_of_googlenets_pool_features(tmp_path: Path) -> None:
+    from torchvision.models import googlenet
+
+    torch.manual_seed(0)
+    network = googlenet(weights=None, aux_logits=True, transform_input=True, init_weights=False)
+    distance = googlenet_distance(saved("googlenet", network, tmp_path))
+    a, b = photograph(64), noisy(photograph(64), 40)
+    pooled: list[torch.Tensor] = []
+    network.eval().avgpool.register_forward_hook(lambda _, __, out: pooled.append(out.flatten(1)))
+    for picture in (a, b):
+        batch = torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255
+        batch = torch.nn.functional.interpolate(batch, 224, mode="bilinear", antialias=True)
+        mean = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
+        deviation = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
+        with torch.no_grad():
+            network((batch - mean) / deviation)
+    expected = float((pooled[0] - pooled[1]).norm())
+    assert distance(a, b) == pytest.approx(expected, rel=1e-3)
+    assert distance(a, a) == 0
+
+
+def test_classification_ranks_as_torchvision_does(tmp_path: Path) -> None:
+    from torchvision import models
+
+    torch.manual_seed(0)
+    network = models.resnet50(weights=None)
+    rank = resnet50(saved("classifier", network, tmp_path))
+    pictures = [photograph(240), noisy(photograph(240), 60)]
+    transforms = models.ResNet50_Weights.IMAGENET1K_V1.transforms()
+    batch = torch.stack([transforms(torch.from_numpy(p).permute(2, 0, 1)) for p in pictures])
+    with torch.no_grad():
+        expected = network.eval()(batch).argmax(dim=1).numpy()
+    np.testing.assert_array_equal(rank(pictures)[:, 0], expected)
+
+
+def test_accuracy_needs_every_class_to_have_its_folder() -> None:
+    assert class_indices(["b", "a", "b", "c"], 3) == {"a": 0, "b": 1, "c": 2}
+    with pytest.raises(ValueError, match="2 class folders for a classifier of 1000"):
+        class_indices(["a", "b"], 1000)
+
+
+def test_hole_metrics_look_at_the_hole_only() -> None:
+    target, mask = photograph(64), np.zeros((64, 64), bool)
+    mask[20:40, 20:40] = True
+    answer = target.copy()
+    answer[~mask] = 0
+    value = METRICS["psnr-hole"].begin(Setup())([Pair(answer, target, mask=mask)])[0]
+    assert value == "identical to the target: infinite"
+    value = METRICS["psnr-hole"].begin(Setup())([Pair(answer, target)])[0]
+    assert value == "this task has no mask"
+
+
+def test_diversity_of_equal_samples_is_none_and_of_one_undefined() -> None:
+    a = photograph()
+    for name, equal in (("diversity", 0.0), ("diversity-ms-ssim", 1.0)):
+        measure = METRICS[name].begin(Setup())
+        assert measure([Pair(a, a, draws=[a, a, a])]) == [pytest.approx(equal)]
+        assert measure([Pair(a, a)]) == ["diversity needs two samples or more of an input"]
+
+
+def test_groups_expand_and_repeat_nothing() -> None:
+    settings = choose(["psnr", "drift", "psnr", "fid"], False, 0, "cpu")
+    assert settings.metrics == ("psnr", *GROUPS["drift"], "fid")
+    assert settings.populations == ["fid"]
+    with pytest.raises(ValueError, match="did you mean 'ssim'"):
+        choose(["sssim"], False, 0, "cpu")
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    pytest.importorskip("lpips")
+    other = saved("alexnet", torch.nn.Linear(2, 2), tmp_path)
+    with pytest.raises(ValueError, match="holds no AlexNet"):
+        lpips_distance(other)
+    with pytest.raises(ValueError, match="other weights than torchvision's ResNet-50"):
+        resnet50(saved("classifier", torch.nn.Linear(2, 2), tmp_path))

@@ -1,0 +1,139 @@
+"""Protocols stay what they were, degrade as they say, and compare only what can be compared."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from eval_standins import Brighten, Crops
+
+from palette.eval.evaluate import Request, run
+from palette.eval.metrics.cas import CAS, PROFILES
+from palette.eval.metrics.registry import METRICS
+from palette.eval.metrics.set_metrics import POPULATIONS
+from palette.eval.pictures import degraded
+from palette.eval.protocols import PROTOCOLS, find_protocol
+from palette.eval.report import papers
+from palette.eval.settings import choose
+from palette.eval.workspace import digest
+from palette.seeding import rng
+from palette.tasks import TASKS
+from palette.types import Spec
+
+FROZEN = {
+    "palette-jpeg-q5": "64ccf532b17f",
+    "palette-jpeg-q10": "5d8240451129",
+    "palette-jpeg-q20": "7aa368683ebb",
+    "palette-colorization": "ba036638c647",
+    "palette-inpainting-freeform": "fea7f1bb12cb",
+    "palette-inpainting-center": "166c8ac7b01b",
+    "palette-uncropping": "da812abe360e",
+    "sr3-16-128": "b855d1712a8c",
+    "sr3-64-256": "2aa01549fd78",
+    "photos-super-resolution": "0de3e78ade60",
+    "photos-jpeg": "4e04a796cb26",
+    "photos-colorization": "71d1a3795efe",
+    "photos-inpainting": "bcb918d7cc80",
+    "photos-uncropping": "208b3b9cac79",
+}
+
+
+def test_protocols_never_change_in_silence() -> None:
+    """A changed digest is a new protocol: give it a new name."""
+    digests = {name: digest(protocol.as_json())[:12] for name, protocol in PROTOCOLS.items()}
+    assert digests == FROZEN
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_every_protocol_can_be_asked_for(name: str) -> None:
+    protocol = find_protocol(name)
+    assert choose(protocol.metrics, False, 0, "cpu").metrics
+    if protocol.operator is not None:
+        params = protocol.operator.draw(Spec(256, 256), rng(0))
+        assert digest(params)
+
+
+def test_freeform_masks_cover_a_fifth_to_a_third() -> None:
+    protocol = find_protocol("palette-inpainting-freeform")
+    clean = np.full((256, 256, 3), 0.5, np.float32)
+    for seed in range(20):
+        observation, _ = degraded(TASKS["inpainting"](), protocol.operator, clean, rng(seed))
+        assert observation.mask is not None
+        assert 0.2 <= observation.mask.mean() <= 0.3
+
+
+def test_the_centre_is_a_quarter_and_quality_is_fixed() -> None:
+    clean = np.full((256, 256, 3), 0.5, np.float32)
+    centre = find_protocol("palette-inpainting-center").operator
+    observation, _ = degraded(TASKS["inpainting"](), centre, clean, rng(0))
+    assert observation.mask is not None
+    assert observation.mask[64:192, 64:192].all()
+    assert observation.mask.mean() == 0.25
+    for quality in (5, 10, 20):
+        operator = find_protocol(f"palette-jpeg-q{quality}").operator
+        _, params = degraded(TASKS["jpeg-restoration"](), operator, clean, rng(0))
+        assert params["quality"] == quality
+
+
+def manifest(**changes: object) -> dict[str, object]:
+    base: dict[str, object] = {
+        "settings": {"metrics": ["fid", "is", "ca"]},
+        "dataset": "imagenet-ctest10k",
+        "pictures": 10_000,
+        "reference": {"count": 50_000},
+        "weights_of_metrics": {"inception": {"published": True}},
+    }
+    return base | changes
+
+
+def verdict(**changes: object) -> list[str]:
+    rows = papers.beside(papers.JPEG_Q5, manifest(**changes), "imagenet-ctest10k", 50_000)
+    return rows[1]["because"]
+
+
+def test_comparable_only_if_everything_is_as_the_paper_has_it() -> None:
+    assert verdict() == []
+    assert "10 pictures, not 10000" in verdict(pictures=10)
+    assert "--dataset" in verdict(dataset=None)[0]
+    assert "FID against 10000 pictures" in verdict(reference=None)[0]
+    assert "not the published" in verdict(weights_of_metrics={"inception": {"published": False}})[0]
+    assert "PD" in verdict(settings={"metrics": ["pd"]})[0]
+    assert verdict(settings={"metrics": ["psnr"]}) == ["none of its metrics was measured"]
+
+
+def test_a_protocol_of_another_task_or_scale_is_refused(tmp_path: Path) -> None:
+    request = Request(("psnr",), protocol="palette-jpeg-q5")
+    with pytest.raises(ValueError, match="for jpeg-restoration, the model is for halving"):
+        run(Brighten(), Crops(), tmp_path / "out", request)
+    model = Brighten()
+    model.task = TASKS["super-resolution"](scale=4)
+    with pytest.raises(ValueError, match="8 times, the model 4 times"):
+        run(model, Crops(), tmp_path / "out", replace(request, protocol="sr3-16-128"))
+    with pytest.raises(ValueError, match="did you mean 'palette-jpeg-q5'"):
+        find_protocol("palette-jpg-q5")
+
+
+def test_a_run_by_protocol_prints_the_papers_rows(tmp_path: Path) -> None:
+    model = Brighten()
+    model.task = TASKS["jpeg-restoration"]()
+    request = Request(("psnr", "ssim"), protocol="palette-jpeg-q5", limit=2)
+    report = run(model, Crops(), tmp_path / "out", request)
+    record = report.data["pictures"][0]["record"]
+    assert (record["height"], record["width"]) == (256, 256)
+    assert record["degradation"]["quality"] == 5
+    assert len(report.data["papers"]) == len(papers.JPEG_Q5)
+    assert "comparable: no, because" in report.as_text()
+    assert "Palette, one model for all tasks" in report.html.read_text()
+
+
+def test_the_documentation_names_every_metric_and_protocol() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    for name in [*METRICS, *POPULATIONS, *CAS]:
+        assert name in page or name.startswith("drift-")
+    for name in PROTOCOLS:
+        prefix, _, last = name.rpartition("-")
+        assert name in page or (f"`-{last}`" in page and prefix in page), name
+    for name in PROFILES:
+        assert f"`{name}`" in page

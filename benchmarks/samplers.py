@@ -27,7 +27,7 @@ from unittest.mock import patch
 import numpy as np
 
 import palette
-from palette.data.sources import open_source
+from palette.data.opening import open_source
 from palette.diffusion.schedule import GAMMA_MAX, SCHEDULES, palette_test_grid
 from palette.eval.metrics.distortion import psnr, ssim
 from palette.eval.metrics.spectrum import colour_drift, octave_shares

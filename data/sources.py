@@ -134,25 +134,6 @@ class BundledSource(_Files):
         super().__init__(paths, [path.stem for path in paths], None)
 
 
-HDF5_SUFFIXES = (".h5", ".hdf5")
-
-
-def open_source(where: str | Path | None = None, split: str = "train") -> Source:
-    """A folder or picture file, an HDF5 file (.h5, .hdf5), or the bundled photographs.
-
-    ``where`` is None or "bundled" for the latter; ``split`` ("train", "held_out") concerns them
-    alone. Raises ValueError for what is missing or holds no pictures.
-    """
-    if where is None or where == "bundled":
-        return BundledSource(split)
-    path = Path(where)
-    if path.suffix.lower() in HDF5_SUFFIXES:
-        from palette.data.hdf5 import Hdf5Source
-
-        return Hdf5Source(path)
-    return FolderSource(path)
-
-
 def digest(lines: Iterable[str]) -> str:
     """SHA-256 of the lines, as 64 hexadecimal digits."""
     sha = hashlib.sha256()

@@ -14,7 +14,7 @@ import numpy as np
 
 import palette
 from palette.data.images import write
-from palette.data.sources import open_source
+from palette.data.opening import open_source
 from palette.degradations.resize import resize
 from palette.seeding import rng
 from palette.tasks import TASKS

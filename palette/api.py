@@ -56,7 +56,7 @@ def train(
     ``config`` nested settings, e.g. {"model": {"preset": "small"}, "train": {"batch": 8}}, or a
     TOML file. Raises ValueError for bad settings or data, training.Preempted, training.Diverged.
     """
-    from palette.data.sources import open_source
+    from palette.data.opening import open_source
     from palette.training import loop as training
 
     layer = read_toml(Path(config)) if isinstance(config, str | Path) else dict(config or {})
@@ -69,7 +69,7 @@ def train(
 
 def resume(run: str | Path, steps: int | None = None) -> Restorer:
     """Continue a stopped run, or a finished one to more ``steps`` in all; return its model."""
-    from palette.data.sources import open_source
+    from palette.data.opening import open_source
     from palette.training import loop as training
 
     run = Path(run)
@@ -122,7 +122,7 @@ def evaluate(
     ``data`` as in :func:`train`; "bundled" is the held-out part. See
     :func:`palette.eval.evaluate.evaluate`.
     """
-    from palette.data.sources import open_source
+    from palette.data.opening import open_source
     from palette.eval.evaluate import evaluate as run
 
     restorer = load(model) if isinstance(model, str | Path) else model

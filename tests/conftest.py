@@ -49,7 +49,7 @@ def no_measuring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of six small real photographs, in two subfolders and three formats."""
     from palette.data.images import write
-    from palette.data.sources import open_source
+    from palette.data.opening import open_source
 
     folder = tmp_path_factory.mktemp("photos")
     source = open_source("bundled")
@@ -77,6 +77,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> dict[str,
 @pytest.fixture
 def picture() -> np.ndarray:
     """(40, 56, 3) float32 in [0, 1], a piece of a real photograph on the grid of 8 bits."""
-    from palette.data.sources import open_source
+    from palette.data.opening import open_source
 
     return open_source("bundled", split="held_out").read(0)[100:140, 200:256].copy()

@@ -70,7 +70,7 @@ class Evaluate:
 
 def run(args: Evaluate) -> int:
     from palette.api import load
-    from palette.data.sources import open_source
+    from palette.data.opening import open_source
     from palette.eval.evaluate import Request, finish, run_shard
     from palette.eval.measure import parse_shard
 

@@ -27,7 +27,8 @@ class Pack:
 
 def run(args: Pack) -> int:
     from palette.data.hdf5 import pack
-    from palette.data.sources import HDF5_SUFFIXES, FolderSource
+    from palette.data.opening import HDF5_SUFFIXES
+    from palette.data.sources import FolderSource
     from palette.errors import PictureError
 
     if args.out.suffix.lower() not in HDF5_SUFFIXES:

@@ -43,7 +43,7 @@ class Search:
 def run(args: Search) -> int:
     from palette.api import load
     from palette.checkpoint import save_searched
-    from palette.data.sources import open_source
+    from palette.data.opening import open_source
     from palette.restoring.sampling import Sampling
     from palette.restoring.search import Trial, crops, search
 

@@ -83,7 +83,7 @@ def read_arguments(args: Sequence[str]) -> tuple[str, Any]:
 
 
 def run(arguments: tuple[str, Train[Any]]) -> int:
-    from palette.data.sources import open_source
+    from palette.data.opening import open_source
     from palette.training import loop as training
 
     name, given = arguments

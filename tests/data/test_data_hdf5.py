@@ -19,7 +19,8 @@ from palette.cli.main import main
 from palette.data.hdf5 import Hdf5Source, PackError, pack, verify
 from palette.data.images import MAX_PIXELS
 from palette.data.loader import batches
-from palette.data.sources import FolderSource, Source, open_source
+from palette.data.opening import open_source
+from palette.data.sources import FolderSource, Source
 from palette.errors import PictureError
 
 SIZES = [(7, 5), (1, 1), (16, 9), (3, 40)]

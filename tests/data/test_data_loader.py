@@ -21,7 +21,8 @@ from palette.data import loader
 from palette.data.crops import Crops
 from palette.data.images import write
 from palette.data.loader import automatic_workers, batches, epoch_order
-from palette.data.sources import Source, open_source
+from palette.data.opening import open_source
+from palette.data.sources import Source
 from palette.errors import PictureError
 from palette.seeding import rng
 

@@ -13,7 +13,8 @@ from PIL import Image
 
 from palette.data.cache import CachedSource, unpacked
 from palette.data.images import write
-from palette.data.sources import BUNDLED, BundledSource, FolderSource, Source, open_source
+from palette.data.opening import open_source
+from palette.data.sources import BUNDLED, BundledSource, FolderSource, Source
 from palette.errors import PictureError
 from palette.types import Picture
 
@@ -102,7 +103,7 @@ def test_the_bundled_photographs_are_the_agreed_ones() -> None:
 
 def test_bundled_photographs_need_no_import_of_scikit_image() -> None:
     script = (
-        "import sys; from palette.data.sources import open_source; open_source().read(0);"
+        "import sys; from palette.data.opening import open_source; open_source().read(0);"
         "assert not {'skimage', 'torch', 'cv2', 'h5py', 'albumentations'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], check=True)

@@ -13,7 +13,7 @@ import pytest
 import palette
 from palette.checkpoint import load_model, save_searched
 from palette.cli.main import main
-from palette.data.sources import open_source
+from palette.data.opening import open_source
 from palette.restoring.sampling import Sampling
 from palette.restoring.search import Trial, crops, search
 

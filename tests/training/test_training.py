@@ -22,7 +22,7 @@ from palette.api import resolve
 from palette.config import merge, read_toml
 from palette.data.cache import CachedSource
 from palette.data.loader import batches
-from palette.data.sources import open_source
+from palette.data.opening import open_source
 from palette.diffusion.loss import epsilon_loss
 from palette.errors import InUse
 from palette.files import lock

@@ -28,7 +28,7 @@ FORMAT = b"palette pictures 1"
 _BLOCK_BYTES = 2**24
 
 
-class PackError(ValueError):
+class PackError(UserError):
     """An HDF5 file that is not a sound pack. The message is one line: the file and the reason."""
 
 

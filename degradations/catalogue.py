@@ -7,7 +7,6 @@ a degradation or a class which makes one without arguments.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -31,7 +30,7 @@ from palette.degradations.real_esrgan import RealEsrgan
 from palette.degradations.resize import GaussianShrink, Rescale, Shrink
 from palette.degradations.sensor import SensorNoise
 from palette.degradations.strokes import FreeForm
-from palette.errors import UserError
+from palette.errors import UserError, nearest
 from palette.types import Degradation
 
 PIPELINES: dict[str, Degradation] = {
@@ -120,9 +119,7 @@ def _find(name: str) -> Any:
     for point in entry_points(group=GROUP, name=name):
         loaded = point.load()
         return loaded() if isinstance(loaded, type) else loaded
-    near = difflib.get_close_matches(name, names(), n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    raise UserError(f"unknown degradation {name!r}: {hint}choose of {', '.join(names())}")
+    raise UserError(f"unknown degradation {name!r}: {nearest(name, names())}")
 
 
 def _mixture(text: str, scale: int | None) -> Degradation:

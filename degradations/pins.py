@@ -7,12 +7,11 @@ What a pipeline has to pin is what its draws hold.
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from palette.errors import UserError
+from palette.errors import UserError, nearest
 from palette.seeding import rng
 from palette.types import Degradation, Params, Spec
 
@@ -66,10 +65,8 @@ def check_pins(degradation: Degradation, pins: Pins, name: str = "") -> None:
     known = pinnable(degradation, name) if pins else {}
     for spelling, value in pins.items():
         if spelling not in known:
-            near = difflib.get_close_matches(spelling, known, n=1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            choices = ", ".join(sorted(key for key in known if "." in key) or sorted(known))
-            raise UserError(f"nothing to pin as {spelling!r}: {hint}there are {choices}")
+            choices = [key for key in known if "." in key] or known
+            raise UserError(f"nothing to pin as {spelling!r}: {nearest(spelling, choices)}")
         if not _same_kind(value, known[spelling]):
             raise UserError(f"pin {spelling}={value!r}: write a value like {known[spelling]!r}")
 

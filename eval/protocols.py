@@ -6,7 +6,6 @@ into the report; change anything and the digest changes.
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +16,7 @@ from palette.degradations.jpeg import Jpeg
 from palette.degradations.masks import Border, Centre, Hole
 from palette.degradations.palette_paper import PALETTE_JPEG, SrBicubic
 from palette.degradations.strokes import FreeForm
-from palette.errors import UserError
+from palette.errors import UserError, nearest
 from palette.eval.report import papers
 from palette.eval.report.papers import PaperRow
 from palette.types import Degradation, Mask, Params, Spec
@@ -143,7 +142,5 @@ PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in _ALL}
 def find_protocol(name: str) -> Protocol:
     """The protocol of this name; ValueError names the nearest."""
     if name not in PROTOCOLS:
-        near = difflib.get_close_matches(name, PROTOCOLS, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise UserError(f"unknown protocol {name!r}: {hint}choose from {', '.join(PROTOCOLS)}")
+        raise UserError(f"unknown protocol {name!r}: {nearest(name, PROTOCOLS)}")
     return PROTOCOLS[name]

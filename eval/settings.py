@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from palette.errors import UserError
+from palette.errors import UserError, nearest
 from palette.eval.metrics.cas import CAS
 from palette.eval.metrics.registry import METRICS
 from palette.eval.metrics.set_metrics import POPULATIONS
@@ -59,10 +58,7 @@ def choose(metrics: Sequence[str], luma: bool, border: int, device: str) -> Sett
     for name in metrics:
         for single in GROUPS.get(name, (name,)):
             if single not in known:
-                near = difflib.get_close_matches(single, [*known, *GROUPS], n=1)
-                hint = f"did you mean {near[0]!r}? " if near else ""
-                choices = ", ".join([*known, *GROUPS])
-                raise UserError(f"unknown metric {single!r}: {hint}choose from {choices}")
+                raise UserError(f"unknown metric {single!r}: {nearest(single, [*known, *GROUPS])}")
             if single not in chosen:
                 chosen.append(single)
     if not chosen:

@@ -6,53 +6,101 @@ A bug of ours is none of these and keeps its traceback.
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
+from typing import ClassVar
 
-OK, DIVERGED, USAGE, SOME_FAILED, INTEGRITY, MACHINE, PREEMPTED, INTERRUPTED = (
-    0, 1, 2, 3, 4, 5, 75, 130,
-)  # fmt: skip
-"""Exit codes: done; training diverged; bad input; some inputs failed, the rest is done; damaged
-or foreign files; the machine (disk, memory, device); stopped and resumable; interrupted."""
+OK = 0
+DIVERGED = 1
+USAGE = 2
+"""Bad input: flags, settings, paths, pictures."""
+SOME_FAILED = 3
+"""Some inputs failed; all the others are done."""
+INTEGRITY = 4
+"""A damaged file, or one that belongs to something else."""
+MACHINE = 5
+"""The disk is full or the memory does not suffice."""
+PREEMPTED = 75
+"""Stopped by a signal; the work can be resumed."""
+INTERRUPTED = 130
+"""Stopped at once, by Ctrl-C."""
 
 
-class UserError(ValueError):
-    """Bad input. The message is one line with the value, the choices and the cure."""
+class PaletteError(Exception):
+    """What a user or the machine can cure. The message is one line."""
+
+    exit_code: ClassVar[int]
+
+
+class UserError(PaletteError, ValueError):
+    """Bad input. The message has the value, the choices and the cure."""
 
     exit_code = USAGE
 
 
 class PictureError(UserError):
-    """A picture file that cannot be used. The message is one line: the file and the reason."""
+    """A picture file that cannot be used. The message has the file and the reason."""
 
 
-class InUse(RuntimeError):
+class InUse(PaletteError, RuntimeError):
     """Another process owns the folder."""
 
     exit_code = USAGE
 
 
-class IntegrityError(RuntimeError):
+class IntegrityError(PaletteError, RuntimeError):
     """A file is not what was written: damaged, truncated or of a newer version."""
 
     exit_code = INTEGRITY
 
 
-class Preempted(RuntimeError):
+class Preempted(PaletteError, RuntimeError):
     """SIGTERM or SIGINT arrived; the run is saved and can be resumed."""
 
     exit_code = PREEMPTED
 
 
-class Diverged(RuntimeError):
+class Diverged(PaletteError, RuntimeError):
     """The loss is not finite any more."""
 
     exit_code = DIVERGED
 
 
-class MachineError(RuntimeError):
-    """The machine cannot: its disk is full, its memory does not suffice, a device is gone."""
+class MachineError(PaletteError, RuntimeError):
+    """The machine cannot: its disk is full or broken, or its memory does not suffice."""
 
     exit_code = MACHINE
+
+
+_MACHINE = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "your disk quota is used up",
+    errno.EFBIG: "the file is larger than the disk or a limit allows",
+    errno.EIO: "the disk cannot be read or written",
+    errno.ENOMEM: "the memory does not suffice",
+}
+_PATH = {errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL, errno.ENOTEMPTY}
+_PATH_CLASSES = (
+    FileNotFoundError,
+    FileExistsError,
+    PermissionError,
+    NotADirectoryError,
+    IsADirectoryError,
+)
+
+
+def of_system(error: OSError | MemoryError) -> PaletteError | None:
+    """What an error of the operating system is to a user; None where it says nothing of paths,
+    disk or memory and is a bug of ours."""
+    if isinstance(error, MemoryError):
+        return MachineError("the memory does not suffice")
+    where = "" if error.filename is None else f"{error.filename}: "
+    if error.errno in _MACHINE:
+        return MachineError(f"{where}{_MACHINE[error.errno]}")
+    if where and (isinstance(error, _PATH_CLASSES) or error.errno in _PATH):
+        reason = (error.strerror or "it cannot be used").lower()
+        return UserError(f"{where}{reason}: check the path and its permissions")
+    return None
 
 
 def nearest(name: str, choices: Iterable[str]) -> str:

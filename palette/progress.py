@@ -1,0 +1,77 @@
+"""Progress of long work on stderr: a bar in a terminal, elsewhere a line now and then."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import Self, TypeVar
+
+T = TypeVar("T")
+
+EVERY = 20.0
+"""Seconds between two lines where there is no terminal."""
+
+
+class Progress:
+    """Counts what is done of ``total`` ``unit`` (plural), ``done`` of which an earlier run did.
+
+    Use it as a context manager, so that a bar ends before anything else is printed.
+    """
+
+    def __init__(self, total: int, what: str, unit: str = "pictures", done: int = 0) -> None:
+        self._total, self._what, self._unit = total, what, unit
+        self._first = self._done = done
+        self._began = self._printed = time.monotonic()
+        self._note = ""
+        self._bar = None
+        if sys.stderr.isatty():
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=total, initial=done, desc=what, unit=f" {unit}")
+
+    def update(self, count: int = 1) -> None:
+        """``count`` more are done."""
+        self._done += count
+        if self._bar is not None:
+            self._bar.update(count)
+        elif self._done < self._total and time.monotonic() - self._printed >= EVERY:
+            self._printed = time.monotonic()
+            print(self._line(), file=sys.stderr, flush=True)
+
+    def note(self, text: str) -> None:
+        """Show ``text`` behind the numbers from now on, e.g. the loss."""
+        self._note = text
+        if self._bar is not None:
+            self._bar.set_postfix_str(text, refresh=False)
+
+    def write(self, text: str) -> None:
+        """Print a line on stderr, above the bar where there is one."""
+        if self._bar is not None:
+            self._bar.write(text, file=sys.stderr)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+    def _line(self) -> str:
+        rate = (self._done - self._first) / max(1e-9, self._printed - self._began)
+        left = round((self._total - self._done) / rate) if rate else 0
+        note = f"; {self._note}" if self._note else ""
+        return (
+            f"{self._what}: {self._done} of {self._total} {self._unit}, {rate:.3g}/s, "
+            f"{left // 3600}:{left // 60 % 60:02}:{left % 60:02} left{note}"
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+def progress(items: Sequence[T], what: str, unit: str = "pictures") -> Iterator[T]:
+    """Yield ``items`` and count each when the next one is asked for."""
+    with Progress(len(items), what, unit) as bar:
+        for item in items:
+            yield item
+            bar.update()

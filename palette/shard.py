@@ -1,0 +1,28 @@
+"""One part of a work that several processes or machines share."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from palette.errors import UserError
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Part number ``index``, counted from 0, of ``of`` parts; the default is the whole."""
+
+    index: int = 0
+    of: int = 1
+
+    def owns(self, number: int) -> bool:
+        """Whether item ``number``, counted from 0, belongs to this part: every ``of``-th does."""
+        return number % self.of == self.index
+
+
+def parse_shard(text: str) -> Shard:
+    """ "0/4" to "3/4" are the four parts of four; UserError for anything else."""
+    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    if match is None or int(match[1]) >= int(match[2]):
+        raise UserError(f"shard is {text!r}: write i/n with i from 0 to n - 1, such as 0/4")
+    return Shard(int(match[1]), int(match[2]))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from palette.data.images import HIGHEST, in_unit_range
-from palette.data.sources import LevelSource, Source
+from palette.data.sources import Source, StoredSource
+from palette.data.stored import from_stored, to_stored
 from palette.types import Picture
 
 
@@ -21,46 +22,43 @@ class CachedSource:
         self.labels = source.labels
         self._source = source
         self._room_bytes = limit_bytes
-        self._kept: dict[int, np.ndarray] = {}
+        self._kept: dict[int, NDArray] = {}
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def read(self, index: int) -> Picture:
-        return unpacked(self.packed(index))
+        stored = self.stored(index)
+        return stored.copy() if stored.dtype == np.float32 else from_stored(stored)
 
-    def packed(self, index: int) -> np.ndarray:
-        """The picture as it is kept, to be cropped before :func:`unpacked` makes it float32.
+    def stored(self, index: int) -> NDArray:
+        """The picture as it is kept: uint8, uint16 or float32, to be cropped before `from_stored`.
 
         It is the kept array itself: never change it.
         """
         kept = self._kept.get(index)
         if kept is not None:
             return kept
-        if isinstance(self._source, LevelSource):
-            packed = self._source.levels(index)
+        if isinstance(self._source, StoredSource):
+            stored = self._source.stored(index)
         else:
             picture = self._source.read(index)
             if picture.size > self._room_bytes:  # not even with a byte a value
                 return picture
-            packed = _pack(picture)
-        if packed.nbytes <= self._room_bytes:
-            self._room_bytes -= packed.nbytes
-            self._kept[index] = packed
-        return packed
+            stored = _smallest(picture)
+        if stored.nbytes <= self._room_bytes:
+            self._room_bytes -= stored.nbytes
+            self._kept[index] = stored
+        return stored
 
     def fingerprint(self) -> str:
         return self._source.fingerprint()
 
 
-def _pack(picture: Picture) -> np.ndarray:
-    for kind, highest in HIGHEST.items():
-        levels = np.rint(picture * highest).astype(kind)
-        if np.array_equal(unpacked(levels), picture):
-            return levels
+def _smallest(picture: Picture) -> NDArray:
+    """With 8 or 16 bits where that loses nothing."""
+    for bit_depth in (8, 16):
+        stored = to_stored(picture, bit_depth)
+        if np.array_equal(from_stored(stored), picture):
+            return stored
     return picture.copy()
-
-
-def unpacked(kept: np.ndarray) -> Picture:
-    """The picture, or a crop of it, as (H, W, 3) float32 in [0, 1]; always a copy."""
-    return kept.copy() if kept.dtype == np.float32 else in_unit_range(kept)

@@ -35,9 +35,9 @@ class Crops:
     def crop(self, picture: NDArray[T], rng: np.random.Generator) -> NDArray[T]:
         """``(H, W, 3)`` to ``(size, size, 3)``, of the same type, every value one of the picture's.
 
-        Position and flip depend on ``rng`` and the picture's size alone; 8- and 16-bit levels may
-        be cropped like float32. A picture smaller than the crop is continued by reflection on all
-        sides.
+        Position and flip depend on ``rng`` and the picture's size alone; stored values of 8 and 16
+        bits may be cropped like float32. A picture smaller than the crop is continued by reflection
+        on all sides.
         """
         pipeline = _pipeline(self.size, self.flips)
         # set_random_seed would give each transform the same numbers: mirrored would mean "from

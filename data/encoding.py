@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from palette.data.stored import to_stored
 from palette.errors import UserError
 from palette.types import Picture
 
@@ -28,8 +29,8 @@ _OPTIONS = {
     "TIFF": {"compression": "tiff_adobe_deflate"},
 }
 
-# Rounding errors of a network's last step are clipped; anything wider is a mistake of scale.
 _TOLERANCE = 1e-3
+"""Rounding errors of a network's last step are clipped; anything wider is a mistake of scale."""
 
 
 def encode(
@@ -50,10 +51,8 @@ def encode(
     if alpha is not None:
         _require_layer(alpha, "alpha", picture.shape[:2])
         layers.append(alpha[..., None])
-    pixels = np.concatenate(layers, axis=-1).clip(0, 1)
-    if bit_depth == 8:
-        return _encode_8(np.rint(pixels * 255).astype(np.uint8), kind, path)
-    return _encode_16(np.rint(pixels * 65535).astype(np.uint16), kind, path)
+    pixels = to_stored(np.concatenate(layers, axis=-1).clip(0, 1), bit_depth)
+    return _encode_8(pixels, kind, path) if bit_depth == 8 else _encode_16(pixels, kind, path)
 
 
 def _require_layer(layer: NDArray[np.float32], name: str, shape: tuple[int, ...]) -> None:

@@ -11,16 +11,18 @@ import hashlib
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
-from palette.data.images import MAX_PIXELS, unit_range
+from palette.data.decoding import MAX_PIXELS
 from palette.data.sources import Source, digest
+from palette.data.stored import from_stored, to_stored
 from palette.errors import PictureError, UserError
 from palette.files import replacing
+from palette.progress import progress
 from palette.types import Picture
 
 FORMAT = b"palette pictures 1"
@@ -28,14 +30,10 @@ FORMAT = b"palette pictures 1"
 _BLOCK_BYTES = 2**24
 
 
-class PackError(UserError):
-    """An HDF5 file that is not a sound pack. The message is one line: the file and the reason."""
-
-
 class Hdf5Source:
     """The pictures of a file that :func:`pack` wrote, each compared with its digest when read.
 
-    Raises PackError for a file that is another's or damaged.
+    Raises PictureError for a file that is another's or damaged.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -49,10 +47,10 @@ class Hdf5Source:
 
     def read(self, index: int) -> Picture:
         """``(H, W, 3)`` float32 in [0, 1]. Raises PictureError where the bytes have changed."""
-        return unit_range(self.levels(index), 255)
+        return from_stored(self.stored(index))
 
-    def levels(self, index: int) -> NDArray[np.uint8]:
-        """``(H, W, 3)`` uint8, as it is stored."""
+    def stored(self, index: int) -> NDArray[np.uint8]:
+        """``(H, W, 3)`` uint8."""
         name, label = self.ids[index], self.labels[index] if self.labels else ""
         height, width = (int(side) for side in self._index.shapes[index])
         offset = int(self._index.offsets[index])
@@ -76,54 +74,71 @@ def pack(source: Source, path: str | Path) -> list[str]:
     where all are broken; nothing is written then.
     """
     path = Path(path)
-    problems: list[str] = []
-    packed: list[int] = []
-    shapes: list[tuple[int, int]] = []
-    digests: list[bytes] = []
-    labels = source.labels
     # A contiguous dataset needs its size before its first byte: pixels wait in a spool file.
     with tempfile.TemporaryFile(dir=path.parent) as spool:
-        for i in tqdm(range(len(source)), desc="pack", unit="picture", disable=None):
-            try:
-                picture = source.read(i)
-            except PictureError as error:
-                problems.append(str(error))
-                continue
-            pixels = np.rint(picture * 255).astype(np.uint8)
-            shape = (pixels.shape[0], pixels.shape[1])
-            spool.write(pixels.tobytes())
-            packed.append(i)
-            shapes.append(shape)
-            digests.append(_digest(source.ids[i], labels[i] if labels else "", shape, pixels))
-        if not packed:
+        rows, problems = _spool(source, spool)
+        if not rows:
             raise PictureError(f"no picture can be read; the first: {problems[0]}")
         with replacing(path) as temporary:
-            # From this version on HDF5 keeps checksums of its own structure.
-            with h5py.File(temporary, "w", libver=("v110", "v110")) as file:
-                file.attrs["format"] = np.bytes_(FORMAT)
-                file["shapes"] = np.array(shapes, "<i4")
-                file["sha256"] = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32)
-                file["names"] = np.array([_bytes(source.ids[i]) for i in packed])
-                if labels:
-                    file["labels"] = np.array([_bytes(labels[i]) for i in packed])
-                pixels = file.create_dataset("pixels", (spool.tell(),), "u1")
-                spool.seek(0)
-                for start in range(0, len(pixels), _BLOCK_BYTES):
-                    block = np.frombuffer(spool.read(_BLOCK_BYTES), np.uint8)
-                    pixels[start : start + len(block)] = block
+            _write(temporary, rows, spool)
             if wrong := verify(temporary):
                 raise OSError(f"{path} was not written soundly: {wrong[0]}")
     return problems
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One picture of a pack, its pixels apart."""
+
+    name: str
+    label: str | None
+    shape: tuple[int, int]
+    sha256: bytes
+
+
+def _spool(source: Source, spool: IO[bytes]) -> tuple[list[_Row], list[str]]:
+    """Write all pixels to ``spool``; the rows of the pictures, and a line for each broken one."""
+    rows: list[_Row] = []
+    problems: list[str] = []
+    for i in progress(range(len(source)), "pack"):
+        try:
+            pixels = to_stored(source.read(i), 8)
+        except PictureError as error:
+            problems.append(str(error))
+            continue
+        spool.write(pixels.tobytes())
+        name, label = source.ids[i], source.labels[i] if source.labels else None
+        shape = (pixels.shape[0], pixels.shape[1])
+        rows.append(_Row(name, label, shape, _digest(name, label or "", shape, pixels)))
+    return rows, problems
+
+
+def _write(path: Path, rows: list[_Row], spool: IO[bytes]) -> None:
+    # From this version on HDF5 keeps checksums of its own structure.
+    with h5py.File(path, "w", libver=("v110", "v110")) as file:
+        file.attrs["format"] = np.bytes_(FORMAT)
+        file["shapes"] = np.array([row.shape for row in rows], "<i4")
+        sha256 = b"".join(row.sha256 for row in rows)
+        file["sha256"] = np.frombuffer(sha256, np.uint8).reshape(-1, 32)
+        file["names"] = np.array([_bytes(row.name) for row in rows])
+        labels = [_bytes(row.label) for row in rows if row.label is not None]
+        if labels:
+            file["labels"] = np.array(labels)
+        pixels = file.create_dataset("pixels", (spool.tell(),), "u1")
+        spool.seek(0)
+        for start in range(0, len(pixels), _BLOCK_BYTES):
+            block = np.frombuffer(spool.read(_BLOCK_BYTES), np.uint8)
+            pixels[start : start + len(block)] = block
 
 
 def verify(path: str | Path) -> list[str]:
     """Read every picture; return the problems, a line each. A sound pack has none."""
     try:
         source = Hdf5Source(path)
-    except PackError as error:
+    except PictureError as error:
         return [str(error)]
     problems: list[str] = []
-    for i in tqdm(range(len(source)), desc="verify", unit="picture", disable=None):
+    for i in progress(range(len(source)), "verify"):
         try:
             source.read(i)
         except PictureError as error:
@@ -145,13 +160,13 @@ class _Index:
 
 def _read_index(path: Path) -> _Index:
     if not path.is_file():
-        raise PackError(f"{path}: no such file; give one that `palette pack` made")
+        raise PictureError(f"{path}: no such file; give one that `palette pack` made")
     try:
         with h5py.File(path, "r") as file:
             return _index(file, path.stat().st_size)
     except Exception as error:  # a damaged structure raises anything at all
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise PackError(f"{path}: not a sound file of `palette pack`: {reason}") from error
+        raise PictureError(f"{path}: not a sound file of `palette pack`: {reason}") from error
 
 
 def _index(file: h5py.File, stored_bytes: int) -> _Index:
@@ -177,13 +192,13 @@ def _index(file: h5py.File, stored_bytes: int) -> _Index:
 
 
 def _dataset(file: h5py.File, name: str, stored_bytes: int) -> h5py.Dataset:
-    """A dataset that lies in this file, and in one piece. Links could reach any file: refused."""
+    """A dataset of this file, in one piece. Links could reach any file: refused."""
     link = file.get(name, getlink=True)
     if not isinstance(link, h5py.HardLink):
         raise UserError(f"{name!r} is missing or a {type(link).__name__}")
     entry = file[name]
     if not isinstance(entry, h5py.Dataset) or entry.is_virtual or entry.external:
-        raise UserError(f"{name!r} does not lie in the file itself")
+        raise UserError(f"{name!r} is not in the file itself")
     offset = entry.id.get_offset()
     if offset is None or offset + entry.nbytes > stored_bytes:
         raise UserError(f"{name!r} claims {entry.nbytes} bytes that are not stored in one piece")

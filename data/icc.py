@@ -35,12 +35,14 @@ _SRGB_TO_XYZ = np.array(
 def transform_to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
     """The 8-bit transform of Pillow images of ``mode`` (L, RGB or CMYK) to RGB in sRGB.
 
-    None where the profile is sRGB already (within one grey level): such pixels stay untouched.
-    Raises ValueError for a profile that is broken or made for another colour space.
+    None where the profile is sRGB already (within one stored value): such pixels stay untouched.
+    Raises UserError for a profile that is broken or made for another colour space.
     """
     flags = ImageCms.Flags.BLACKPOINTCOMPENSATION
     if mode == "L":
-        flags |= ImageCms.Flags.NOOPTIMIZE  # the optimised grey curve is 10 levels off in the dark
+        flags |= (
+            ImageCms.Flags.NOOPTIMIZE
+        )  # the optimised grey curve is off by 10 of 255 in the dark
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         space = profile[16:20].decode("ascii", "replace").strip()
@@ -60,8 +62,8 @@ def transform_to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform |
 
 
 def _is_identity(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
-    levels = np.arange(0, 256, 15, dtype=np.uint8)
-    probe = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(1, -1, 3)
+    values = np.arange(0, 256, 15, dtype=np.uint8)
+    probe = np.stack(np.meshgrid(values, values, values), axis=-1).reshape(1, -1, 3)
     image = Image.fromarray(probe).convert(mode)
     moved = np.asarray(transform.apply(image), np.int16)
     return int(np.abs(moved - np.asarray(image.convert("RGB"), np.int16)).max()) <= 1
@@ -70,7 +72,7 @@ def _is_identity(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
 def curves_to_srgb(profile: bytes) -> Callable[[Floats], Floats]:
     """The formula of an RGB matrix or grey profile: ``(H, W, 3)`` in [0, 1] to sRGB in [0, 1].
 
-    Raises ValueError for a profile of tables, which only :func:`transform_to_srgb` evaluates.
+    Raises UserError for a profile of tables, which only :func:`transform_to_srgb` evaluates.
     """
     try:
         tags = _tags(profile)

@@ -1,4 +1,4 @@
-"""Batches keyed by position: step s holds the samples s·batch … s·batch + batch − 1, always."""
+"""Batches by position: step s holds the examples s·batch … s·batch + batch − 1, always."""
 
 from __future__ import annotations
 
@@ -19,31 +19,30 @@ from torch.utils.data import DataLoader, Dataset
 from palette.errors import PictureError, UserError
 from palette.seeding import rng
 
-Sample = Callable[[int], dict[str, np.ndarray]]
-"""A global position (step · batch + slot) to named arrays; equal positions give equal arrays."""
+Example = dict[str, np.ndarray]
+"""What training reads at one position: named arrays."""
 
 WORKER_TIMEOUT_SECONDS = 600
-"""A worker that delivers nothing for so long is taken for dead."""
-
+"""A worker that delivers nothing for this long is taken for dead."""
 
 MOST_WORKERS = 8
 """An automatic number of workers stops here."""
 
 
 def automatic_workers(device: torch.device) -> int:
-    """So many that a training step need not wait, and that leave a core to the step.
+    """Enough for a training step not to wait, with a core left for the step.
 
     A network on the CPU takes longer than one process needs for its batch, and uses all cores.
     """
-    if hasattr(os, "sched_getaffinity"):
+    try:
         cores = len(os.sched_getaffinity(0))
-    else:
+    except AttributeError:  # not on every system
         cores = os.cpu_count() or 1
     return min(1 if device.type == "cpu" else MOST_WORKERS, cores - 1)
 
 
 def epoch_order(seed: int, n: int, position: int) -> int:
-    """Which of ``n`` pictures stands at a global position: every n positions see each one once."""
+    """Which of ``n`` pictures is at a global position: every n positions see each one once."""
     epoch, place = divmod(position, n)
     return int(_permutation(seed, n, epoch)[place])
 
@@ -54,23 +53,24 @@ def _permutation(seed: int, n: int, epoch: int) -> NDArray[np.int64]:
 
 
 def batches(
-    sample: Sample,
+    example: Callable[[int], Example],
     batch: int,
     start_step: int,
     stop_step: int,
     workers: int = 0,
     pin: bool = False,
 ) -> Iterator[dict[str, Tensor]]:
-    """The stacked samples ``(batch, ...)`` of the steps ``start_step`` to ``stop_step`` − 1.
+    """The stacked examples ``(batch, ...)`` of the steps ``start_step`` to ``stop_step`` − 1.
 
-    They do not depend on ``workers``: each sample is computed on one thread. ``pin`` puts them in
-    page-locked memory. A PictureError of a sample is raised here as it was, other errors of a
-    worker with its traceback, the death or the silence of one as RuntimeError.
+    ``example`` gives named arrays for a global position, step · batch + slot: the same arrays for
+    the same position. They do not depend on ``workers``: each is computed on one thread. ``pin``
+    puts batches in page-locked memory. A PictureError of an example is raised here as it was, other
+    errors of a worker with its traceback, the death or the silence of one as RuntimeError.
     """
     if batch < 1 or workers < 0:
         raise UserError(f"batch is {batch} and workers {workers}; choose at least 1 and 0")
     loader = DataLoader(
-        _Positions(sample),
+        _Examples(example),
         batch_sampler=_Steps(batch, start_step, stop_step),
         num_workers=workers,
         collate_fn=_stack,
@@ -102,33 +102,31 @@ class _Steps:
             yield list(range(step * self.batch, (step + 1) * self.batch))
 
 
-class _Positions(Dataset[dict[str, np.ndarray] | PictureError]):
-    """Samples as the loader wants them, a broken picture being a value that can be sent back."""
+class _Examples(Dataset[Example | PictureError]):
+    """Examples as torch wants them; a broken picture is a value that a worker can send back."""
 
-    def __init__(self, sample: Sample) -> None:
-        self.sample = sample
+    def __init__(self, example: Callable[[int], Example]) -> None:
+        self.example = example
 
-    def __getitem__(self, position: int) -> dict[str, np.ndarray] | PictureError:
+    def __getitem__(self, position: int) -> Example | PictureError:
         try:
-            return self.sample(position)
+            return self.example(position)
         except PictureError as error:
             return error
 
 
-def _stack(
-    samples: list[dict[str, np.ndarray] | PictureError],
-) -> dict[str, Tensor] | PictureError:
-    arrays: list[dict[str, np.ndarray]] = []
-    for sample in samples:
-        if isinstance(sample, PictureError):
-            return sample
-        arrays.append(sample)
-    return {key: torch.from_numpy(np.stack([a[key] for a in arrays])) for key in arrays[0]}
+def _stack(examples: list[Example | PictureError]) -> dict[str, Tensor] | PictureError:
+    sound: list[Example] = []
+    for example in examples:
+        if isinstance(example, PictureError):
+            return example
+        sound.append(example)
+    return {key: torch.from_numpy(np.stack([one[key] for one in sound])) for key in sound[0]}
 
 
 def _start_worker(worker: int) -> None:
     cv2.setNumThreads(0)  # Torch limits itself to one thread in workers
-    # Ctrl-C reaches the whole group of processes: the main one decides when to stop.
+    # Ctrl-C reaches all processes of the group: the main one decides when to stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 

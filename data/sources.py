@@ -1,4 +1,4 @@
-"""Where clean pictures come from: a folder, an HDF5 file, or the photographs of scikit-image."""
+"""Where clean pictures come from: a folder, or the photographs of scikit-image."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
-from palette.data.images import SUFFIXES, list_pictures, read, read_levels
+from palette.data.images import SUFFIXES, list_pictures, read, read_stored
 from palette.errors import UserError
 from palette.types import Picture
 
@@ -41,11 +41,11 @@ class Source(Protocol):
 
 
 @runtime_checkable
-class LevelSource(Source, Protocol):
+class StoredSource(Source, Protocol):
     """A source that can hand over what it stores."""
 
-    def levels(self, index: int) -> NDArray:
-        """The picture as uint8 or uint16 levels, or float32: see ``images.read_levels``."""
+    def stored(self, index: int) -> NDArray:
+        """``(H, W, 3)`` uint8, uint16 or float32: see :func:`palette.data.images.read_stored`."""
         ...
 
 
@@ -63,8 +63,8 @@ class _Files:
     def read(self, index: int) -> Picture:
         return read(self._paths[index]).picture
 
-    def levels(self, index: int) -> NDArray:
-        return read_levels(self._paths[index])
+    def stored(self, index: int) -> NDArray:
+        return read_stored(self._paths[index])
 
     def fingerprint(self) -> str:
         return digest(f"{name} {_size(p)}" for name, p in zip(self.ids, self._paths, strict=True))
@@ -73,8 +73,8 @@ class _Files:
 class FolderSource(_Files):
     """The pictures below a folder (or one file), named by their paths below it.
 
-    Labels are the names of the folders that hold the pictures; None where any lies at the top.
-    Raises ValueError for a folder that is missing or holds no pictures.
+    Labels are the names of the folders that hold the pictures; None where any is at the top.
+    Raises UserError for a folder that is missing or holds no pictures.
     """
 
     def __init__(self, root: str | Path) -> None:
@@ -119,7 +119,7 @@ class BundledSource(_Files):
     def __init__(self, split: str = "train") -> None:
         if split not in BUNDLED:
             raise UserError(f"split is {split!r}; choose one of {', '.join(BUNDLED)}")
-        # The spec tells the folder without importing the package.
+        # The spec names the folder without importing the package.
         spec = importlib.util.find_spec("skimage")
         if spec is None or spec.origin is None:
             raise UserError("scikit-image is not installed; run: pip install scikit-image")

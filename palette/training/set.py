@@ -9,9 +9,10 @@ import numpy as np
 from torch import Tensor
 
 from palette.config import RunConfig
-from palette.data.cache import CachedSource, unpacked
+from palette.data.cache import CachedSource
 from palette.data.crops import Crops
 from palette.data.loader import epoch_order
+from palette.data.stored import from_stored
 from palette.errors import UserError
 from palette.seeding import rng
 from palette.types import BatchTask, Params, Picture, Spec, Task
@@ -43,7 +44,7 @@ class TrainingSet:
         seed, data = self.config.seed, self.config.data
         index = epoch_order(seed, len(self.source), position)
         crops = Crops(data.size, data.flips)
-        return unpacked(crops.crop(self.source.packed(index), rng(seed, "crop", position)))
+        return from_stored(crops.crop(self.source.stored(index), rng(seed, "crop", position)))
 
     def params(self, position: int) -> Params:
         """How the sample is degraded; it depends on the crop's size, not on its pixels."""

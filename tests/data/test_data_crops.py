@@ -84,12 +84,12 @@ def test_small_pictures_are_continued_by_reflection(size: tuple[int, int]) -> No
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
 @pytest.mark.parametrize("size", [(5, 7), (40, 50)])
-def test_levels_are_cropped_like_float32(kind: type, size: tuple[int, int]) -> None:
+def test_stored_values_are_cropped_like_float32(kind: type, size: tuple[int, int]) -> None:
     highest = np.iinfo(kind).max
-    levels = np.random.default_rng(0).integers(0, highest + 1, (*size, 3)).astype(kind)
-    crop = Crops(16).crop(levels, rng(0, 5))
+    stored = np.random.default_rng(0).integers(0, highest + 1, (*size, 3)).astype(kind)
+    crop = Crops(16).crop(stored, rng(0, 5))
     assert crop.dtype == kind
-    picture = np.divide(levels, np.float32(highest), dtype=np.float32)
+    picture = np.divide(stored, np.float32(highest), dtype=np.float32)
     expected = Crops(16).crop(picture, rng(0, 5))
     np.testing.assert_array_equal(np.divide(crop, np.float32(highest), dtype=np.float32), expected)
 

@@ -16,8 +16,8 @@ from conftest import PHOTOS
 from PIL import Image
 
 from palette.cli.main import main
-from palette.data.hdf5 import Hdf5Source, PackError, pack, verify
-from palette.data.images import MAX_PIXELS
+from palette.data.decoding import MAX_PIXELS
+from palette.data.hdf5 import Hdf5Source, pack, verify
 from palette.data.loader import batches
 from palette.data.opening import open_source
 from palette.data.sources import FolderSource, Source
@@ -77,12 +77,12 @@ def test_the_fingerprint_follows_the_content(folder: Path, packed: Path) -> None
 def test_workers_read_a_pack_alike(packed: Path) -> None:
     source = open_source(packed)
 
-    def sample(position: int) -> dict[str, np.ndarray]:
+    def example(position: int) -> dict[str, np.ndarray]:
         return {"y": source.read(position % 4)[:1, :1]}
 
-    expected = [b["y"] for b in batches(sample, 2, 0, 4)]
+    expected = [b["y"] for b in batches(example, 2, 0, 4)]
     for workers in (1, 2):
-        found = [b["y"] for b in batches(sample, 2, 0, 4, workers)]
+        found = [b["y"] for b in batches(example, 2, 0, 4, workers)]
         assert all(torch.equal(a, b) for a, b in zip(expected, found, strict=True))
 
 
@@ -151,7 +151,7 @@ def test_links_are_not_followed(packed: Path, tmp_path: Path, name: str) -> None
         other[name] = file[name][()]  # type: ignore[index]
     with rewritten(packed, name) as file:
         file[name] = h5py.ExternalLink(str(tmp_path / "other.h5"), name)
-    with pytest.raises(PackError, match=f"'{name}' is missing or a ExternalLink"):
+    with pytest.raises(PictureError, match=f"'{name}' is missing or a ExternalLink"):
         open_source(packed)
     with rewritten(packed, name) as file:
         file["aside"] = np.zeros(3)
@@ -165,12 +165,12 @@ def test_virtual_and_external_storage_is_not_read(packed: Path, tmp_path: Path) 
     secret.write_bytes(bytes(size))
     with rewritten(packed, "pixels") as file:
         file.create_dataset("pixels", (size,), "u1", external=[(str(secret), 0, size)])
-    assert "does not lie in the file" in verify(packed)[0]
+    assert "is not in the file" in verify(packed)[0]
     with rewritten(packed, "pixels") as file:
         layout = h5py.VirtualLayout((size,), "u1")
         layout[:] = h5py.VirtualSource(str(tmp_path / "other.h5"), "pixels", (size,))
         file.create_virtual_dataset("pixels", layout)
-    assert "does not lie in the file" in verify(packed)[0]
+    assert "is not in the file" in verify(packed)[0]
 
 
 def test_declared_sizes_are_bounded_by_stored_ones(packed: Path) -> None:
@@ -220,7 +220,7 @@ def test_shapes_must_add_up(packed: Path, shapes: list) -> None:
     with rewritten(packed, "shapes") as file:
         values = np.array(shapes)
         file["shapes"] = values.astype("S") if values.dtype.kind == "U" else values
-    with pytest.raises(PackError, match=r"all\.h5"):
+    with pytest.raises(PictureError, match=r"all\.h5"):
         open_source(packed)
 
 
@@ -228,7 +228,7 @@ def test_shapes_must_add_up(packed: Path, shapes: list) -> None:
 def test_names_must_be_distinct_texts(packed: Path, names: list) -> None:
     with rewritten(packed, "names") as file:
         file["names"] = np.array(names, "S" if names and isinstance(names[0], str) else "i4")
-    with pytest.raises(PackError):
+    with pytest.raises(PictureError):
         open_source(packed)
 
 
@@ -237,7 +237,7 @@ def test_files_of_others_are_refused_with_the_cure(tmp_path: Path) -> None:
         file["images"] = np.zeros((2, 4, 4, 3), np.uint8)
     (tmp_path / "text.h5").write_text("not HDF5")
     for name in ("other.h5", "text.h5", "none.h5"):
-        with pytest.raises(PackError, match=rf"{name}.*palette pack"):
+        with pytest.raises(PictureError, match=rf"{name}.*palette pack"):
             open_source(tmp_path / name)
 
 

@@ -1,4 +1,4 @@
-"""Batches depend on (seed, step) and on nothing else; what goes wrong in a worker is told."""
+"""Batches depend on (seed, step) and on nothing else; what goes wrong in a worker is reported."""
 
 from __future__ import annotations
 
@@ -49,27 +49,27 @@ def number(position: int) -> Arrays:
 
 
 def test_batches_are_equal_for_any_number_of_workers() -> None:
-    sample = Crop(open_source("bundled", "held_out"))
-    expected = list(batches(sample, 3, 2, 8))
+    example = Crop(open_source("bundled", "held_out"))
+    expected = list(batches(example, 3, 2, 8))
     assert [b["position"].tolist() for b in expected] == [
         list(range(3 * step, 3 * step + 3)) for step in range(2, 8)
     ]
     assert expected[0]["y"].shape == (3, 96, 96, 3)
     assert expected[0]["x"].dtype == torch.float32
     for workers in (1, 2):
-        found = list(batches(sample, 3, 2, 8, workers))
+        found = list(batches(example, 3, 2, 8, workers))
         assert len(found) == 6
         for a, b in zip(expected, found, strict=True):
             assert all(torch.equal(a[key], b[key]) for key in ("x", "y", "position"))
 
 
 def test_a_later_start_gives_the_same_steps() -> None:
-    sample = Crop(open_source("bundled", "held_out"))
-    whole = list(batches(sample, 2, 0, 6))
-    rest = list(batches(sample, 2, 4, 6))
+    example = Crop(open_source("bundled", "held_out"))
+    whole = list(batches(example, 2, 0, 6))
+    rest = list(batches(example, 2, 4, 6))
     assert len(rest) == 2
     assert torch.equal(whole[5]["y"], rest[1]["y"])
-    assert list(batches(sample, 2, 6, 6)) == []
+    assert list(batches(example, 2, 6, 6)) == []
 
 
 def test_workers_that_are_spawned_give_the_same(tmp_path: Path) -> None:
@@ -81,12 +81,12 @@ from functools import partial
 from palette.data.loader import batches
 from palette.data.sources import FolderSource
 
-def sample(source, position):
+def example(source, position):
     return {{"y": source.read(position % len(source))}}
 
 if __name__ == "__main__":
     multiprocessing.set_start_method("spawn")
-    one = partial(sample, FolderSource({str(tmp_path)!r}))
+    one = partial(example, FolderSource({str(tmp_path)!r}))
     here, there = batches(one, 2, 0, 3), batches(one, 2, 0, 3, workers=1)
     for a, b in zip(here, there, strict=True):
         assert torch.equal(a["y"], b["y"])
@@ -118,7 +118,7 @@ def settings(position: int) -> Arrays:
     return {"all": np.array([torch.get_num_threads(), cv2.getNumThreads(), ignored])}
 
 
-def test_samples_are_computed_on_one_thread_and_workers_leave_ctrl_c_to_the_main_process() -> None:
+def test_examples_are_computed_on_one_thread_and_workers_leave_ctrl_c_to_the_main_process() -> None:
     before = torch.get_num_threads(), cv2.getNumThreads()
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job may ignore it
     torch.set_num_threads(2)
@@ -145,11 +145,11 @@ def test_a_broken_picture_is_named(tmp_path: Path, workers: int) -> None:
     (tmp_path / "2.png").write_bytes(b"broken")
     source = open_source(tmp_path)
 
-    def sample(position: int) -> Arrays:
+    def example(position: int) -> Arrays:
         return {"y": source.read(position)}
 
     before = set(multiprocessing.active_children())
-    feed = batches(sample, 1, 0, 4, workers)
+    feed = batches(example, 1, 0, 4, workers)
     assert len([next(feed), next(feed)]) == 2
     with pytest.raises(PictureError, match=r"2\.png: no PNG") as caught:
         next(feed)
@@ -176,14 +176,14 @@ def hang(position: int) -> Arrays:
 
 
 @pytest.mark.parametrize(
-    ("sample", "reason"),
+    ("example", "reason"),
     [(fail, "a mistake at home"), (die, "exited unexpectedly"), (hang, "timed out")],
 )
 def test_a_worker_that_fails_dies_or_hangs_is_noticed(
-    sample: Callable[[int], Arrays], reason: str, monkeypatch: pytest.MonkeyPatch
+    example: Callable[[int], Arrays], reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loader, "WORKER_TIMEOUT_SECONDS", 2)
-    feed = batches(sample, 2, 0, 3, workers=1)
+    feed = batches(example, 2, 0, 3, workers=1)
     assert next(feed)["position"].tolist() == [0, 1]
     with pytest.raises((KeyError, RuntimeError), match=reason):
         next(feed)

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from palette.data.cache import CachedSource, unpacked
+from palette.data.cache import CachedSource
 from palette.data.images import write
 from palette.data.opening import open_source
 from palette.data.sources import BUNDLED, BundledSource, FolderSource, Source
+from palette.data.stored import from_stored
 from palette.errors import PictureError
 from palette.types import Picture
 
@@ -149,18 +150,18 @@ def test_a_cache_changes_nothing_but_the_readings() -> None:
             np.testing.assert_array_equal(picture, source.pictures[i])
             picture[:] = 0  # must not reach what is kept
     for i in range(3):
-        np.testing.assert_array_equal(unpacked(cached.packed(i)), source.pictures[i])
+        np.testing.assert_array_equal(from_stored(cached.stored(i)), source.pictures[i])
     assert source.readings == 3
-    assert [cached.packed(i).dtype for i in range(3)] == [np.uint8, np.uint16, np.float32]
+    assert [cached.stored(i).dtype for i in range(3)] == [np.uint8, np.uint16, np.float32]
     assert (cached.ids, cached.fingerprint()) == (source.ids, "counting")
 
 
-def test_a_cache_of_files_keeps_their_levels(photos: Path) -> None:
+def test_a_cache_of_files_keeps_what_they_store(photos: Path) -> None:
     source = FolderSource(photos)
     for limit in (0, 10**6):
         cached = CachedSource(source, limit)
         for i in range(len(source)):
-            assert cached.packed(i).dtype == np.uint8
+            assert cached.stored(i).dtype == np.uint8
             np.testing.assert_array_equal(cached.read(i), source.read(i))
 
 

@@ -1,0 +1,26 @@
+"""Stored values: the 8 or 16 bits that a file keeps of a picture, and the floats they stand for."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+BitDepth = Literal[8, 16]
+
+
+def from_stored(stored: NDArray) -> NDArray[np.float32]:
+    """uint8 or uint16 to float32 in [0, 1], rounded once: so all readers agree.
+
+    float32 comes back as it is.
+    """
+    if stored.dtype == np.float32:
+        return stored
+    return np.divide(stored, np.float32(np.iinfo(stored.dtype).max), dtype=np.float32)
+
+
+def to_stored(picture: NDArray[np.float32], bit_depth: BitDepth) -> NDArray:
+    """float32 in [0, 1] to the nearest uint8 or uint16."""
+    kind = np.uint8 if bit_depth == 8 else np.uint16
+    return np.rint(picture * np.iinfo(kind).max).astype(kind)

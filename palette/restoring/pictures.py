@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 
-from palette.data.images import Photo, read, unit_range
+from palette.data.images import Photo, read
+from palette.data.stored import from_stored
 from palette.degradations.resize import resize
 from palette.errors import UserError
 from palette.types import Mask, Observation, Picture
@@ -144,7 +145,7 @@ def _from_array(array: np.ndarray) -> Photo:
             f"{array.shape}: move the channels to the end and drop others"
         )
     if array.dtype in (np.uint8, np.uint16):
-        unit = unit_range(array, np.iinfo(array.dtype).max)
+        unit = from_stored(array)
     elif array.dtype.kind == "f":
         low, high = float(array.min()), float(array.max())
         if not (low >= 0 and high <= 1):  # also where there is a NaN

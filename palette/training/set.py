@@ -1,17 +1,19 @@
-"""What training reads: examples by position."""
+"""What training reads: examples by position, and batches of them."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from palette.config import RunConfig
 from palette.data.cache import CachedSource
 from palette.data.crops import Crops
-from palette.data.loader import epoch_order
+from palette.data.loader import Example, automatic_workers, batches, epoch_order
 from palette.data.stored import from_stored
 from palette.errors import UserError
 from palette.seeding import rng
@@ -19,10 +21,22 @@ from palette.types import BatchTask, Params, Picture, Spec, Task
 
 
 @dataclass(frozen=True)
-class TrainingSet:
-    """The training sample at a global position: condition ``x``, target ``y``, ``region``.
+class Batch:
+    """Examples on the device, float32: condition ``x`` and target ``y`` (B, 3, H, W)."""
 
-    All are (C, H, W) float32, x and y in [−1, 1]; region only where the task has a mask.
+    x: Tensor
+    y: Tensor
+    region: Tensor | None = None
+    """(B, 1, H, W), 1 where the loss counts; None: everywhere."""
+    strength: Tensor | None = None
+    """(B,) of the conditioning augmentation; None where there is none."""
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Pictures of a source, cropped and degraded: the example at any global position.
+
+    Everything random depends on the seed and the position, on nothing that came before.
     """
 
     source: CachedSource
@@ -36,7 +50,7 @@ class TrainingSet:
             )
         if getattr(self.task, "conditioning", "none") != "none" and not self.config.model.level:
             raise UserError(
-                "conditioning augmentation tells the network its level: add --model.level"
+                "conditioning augmentation shows the network its strength: add --model.level"
             )
 
     def clean(self, position: int) -> Picture:
@@ -47,43 +61,65 @@ class TrainingSet:
         return from_stored(crops.crop(self.source.stored(index), rng(seed, "crop", position)))
 
     def params(self, position: int) -> Params:
-        """How the sample is degraded; it depends on the crop's size, not on its pixels."""
+        """How the crop is degraded; it depends on the crop's size, not on its pixels."""
         size, seed = self.config.data.size, self.config.seed
         return self.task.draw(Spec(size, size, augment=True), rng(seed, "degrade", position))
 
-    def __call__(self, position: int) -> dict[str, np.ndarray]:
+    def example(self, position: int) -> Example:
+        """float32 arrays: ``x`` and ``y`` (3, size, size) in [−1, 1], where the task has them also
+        ``region`` (1, size, size) and ``strength`` ().
+
+        y alone where batches are degraded on the device.
+        """
         clean = self.clean(position)
-        sample = {"y": (2 * clean - 1).transpose(2, 0, 1)}
+        arrays = {"y": (2 * clean - 1).transpose(2, 0, 1)}
         if self.config.data.degrade_on == "worker":
             observation = self.task.degrade(clean, self.params(position))
             draws = rng(self.config.seed, "condition", position)
             condition = self.task.condition(observation, draws)
-            sample["x"] = condition.x.transpose(2, 0, 1)
+            arrays["x"] = condition.x.transpose(2, 0, 1)
             if condition.region is not None:
-                sample["region"] = condition.region[None]
+                arrays["region"] = condition.region[None]
             if condition.level is not None:
-                sample["level"] = np.array(condition.level, np.float32)
-        return {key: np.array(value, order="C") for key, value in sample.items()}
+                arrays["strength"] = np.array(condition.level, np.float32)
+        return {key: np.array(value, order="C") for key, value in arrays.items()}
 
-    def on_device(self, batch: dict[str, Tensor], first: int) -> dict[str, Tensor]:
-        """What is left to do where a batch, from position ``first``, is to be used."""
-        if "x" in batch:
-            return batch
+    def batches(self, step: int, stop: int, device: torch.device) -> Iterator[Batch]:
+        """The batches of the steps ``step`` to ``stop`` − 1, prepared ahead of their use.
+
+        Each step of the optimizer takes ``train.accumulate`` of them.
+        """
+        settings = self.config.train
+        workers = automatic_workers(device) if settings.workers == "auto" else settings.workers
+        first, last = step * settings.accumulate, stop * settings.accumulate
+        pin = device.type == "cuda"
+        loaded = batches(self.example, settings.batch, first, last, workers, pin)
+        for number, arrays in enumerate(loaded, first):
+            yield self.on_device(arrays, number * settings.batch, device)
+
+    def on_device(self, arrays: dict[str, Tensor], first: int, device: torch.device) -> Batch:
+        """Stacked examples from position ``first`` on, degraded here where no worker did."""
+        there = {key: value.to(device, non_blocking=True) for key, value in arrays.items()}
+        return Batch(**there) if "x" in there else self._degraded(there["y"], first)
+
+    def _degraded(self, y: Tensor, first: int) -> Batch:
         assert isinstance(self.task, BatchTask)
-        params = [self.params(first + slot) for slot in range(len(batch["y"]))]
-        x = self.task.condition_batch((batch["y"] + 1) / 2, params)
+        params = [self.params(first + slot) for slot in range(len(y))]
+        x = self.task.condition_batch((y + 1) / 2, params)
         if "augmentation" not in params[0]:
-            return {**batch, "x": x}
-        levels = [one["augmentation"]["level"] for one in params]
-        return {**batch, "x": x, "level": x.new_tensor(levels)}
+            return Batch(x, y)
+        strengths = [one["augmentation"]["level"] for one in params]
+        return Batch(x, y, strength=x.new_tensor(strengths))
 
+    def residual_scale(self, count: int = 64) -> float:
+        """Root mean square of y − x over the first examples: what makes the residual unit variance.
 
-def measure_residual_scale(samples: TrainingSet, count: int = 64) -> float:
-    """Root mean square of y − x over the first samples: what makes the residual unit variance."""
-    config = replace(samples.config, data=replace(samples.config.data, degrade_on="worker"))
-    alone = replace(samples, config=config)
-    squares = []
-    for position in range(count):
-        sample = alone(position)
-        squares.append(float(np.mean((sample["y"] - sample["x"]) ** 2)))
-    return max(math.sqrt(sum(squares) / count), 1e-3)
+        At least 0.001, so that a condition that equals its target can be divided by it.
+        """
+        data = replace(self.config.data, degrade_on="worker")
+        alone = replace(self, config=replace(self.config, data=data))
+        squares = 0.0
+        for position in range(count):
+            example = alone.example(position)
+            squares += float(np.mean((example["y"] - example["x"]) ** 2))
+        return max(math.sqrt(squares / count), 1e-3)

@@ -24,15 +24,14 @@ from palette.data.cache import CachedSource
 from palette.data.loader import batches
 from palette.data.opening import open_source
 from palette.diffusion.loss import epsilon_loss
-from palette.errors import InUse
+from palette.errors import Diverged, InUse, Preempted
 from palette.files import lock
-from palette.machine import format as speed
 from palette.network.denoiser import Denoiser
 from palette.seeding import normal
 from palette.tasks import TASKS
 from palette.training import loop as training
 from palette.training import state
-from palette.training.set import TrainingSet, measure_residual_scale
+from palette.training.set import TrainingSet
 from palette.types import Spec
 
 
@@ -83,21 +82,11 @@ def test_a_resumed_run_keeps_its_format(
 ) -> None:
     whole = run(tmp_path / "whole", photos, 4)
     half = run(tmp_path / "half", photos, 2)
-    told = json.loads((half / "run.json").read_text())["format"]
-    assert told == {"precision": "fp32", "memory": "channels_last"}
-    monkeypatch.setattr(speed, "choose", None)  # as measured, or remembered, by now
-    monkeypatch.setattr(state, "choose", None)
-    shutil.copytree(half, tmp_path / "old")
+    kept = json.loads((half / "run.json").read_text())["format"]
+    assert kept == {"precision": "fp32", "memory": "channels_last"}
+    monkeypatch.setattr(state, "choose", None)  # what is measured or remembered by now
     palette.resume(half, steps=4)
     assert_equal_bits(weights(whole, 4), weights(half, 4))
-
-    about = tmp_path / "old" / "checkpoints" / "step-2" / "state.json"
-    before_formats = json.loads(about.read_text())
-    del before_formats["format"]
-    about.write_text(json.dumps(before_formats))
-    palette.resume(tmp_path / "old", steps=4)
-    told = json.loads((tmp_path / "old" / "run.json").read_text())["format"]
-    assert told == {"precision": "fp32", "memory": "contiguous"}
 
 
 def test_recomputing_changes_no_bit(tmp_path: Path, photos: Path) -> None:
@@ -119,38 +108,40 @@ def test_seeds_differ(tmp_path: Path, photos: Path) -> None:
 @pytest.mark.parametrize("task", sorted(TASKS))
 def test_batches_do_not_depend_on_workers(task: str, photos: Path) -> None:
     config, made = resolve(task, TINY, {"data": {"path": str(photos)}})
-    samples = TrainingSet(CachedSource(open_source(photos), 2**20), made, config)
-    alone = list(batches(samples, 3, 2, 5, workers=0))
+    training_set = TrainingSet(CachedSource(open_source(photos), 2**20), made, config)
+    alone = list(batches(training_set.example, 3, 2, 5, workers=0))
     for workers in (1, 2):
-        together = list(batches(samples, 3, 2, 5, workers=workers))
+        together = list(batches(training_set.example, 3, 2, 5, workers=workers))
         for a, b in zip(alone, together, strict=True):
             assert a.keys() == b.keys()
             assert all(torch.equal(a[key], b[key]) for key in a)
 
 
 @pytest.mark.parametrize("task", sorted(TASKS))
-def test_samples_are_in_range(task: str, photos: Path) -> None:
+def test_examples_are_in_range(task: str, photos: Path) -> None:
     config, made = resolve(task, TINY, {"data": {"path": str(photos)}})
-    samples = TrainingSet(CachedSource(open_source(photos), 2**20), made, config)
+    training_set = TrainingSet(CachedSource(open_source(photos), 2**20), made, config)
     for position in range(4):
-        sample = samples(position)
-        assert sample["x"].shape == sample["y"].shape == (3, 32, 32)
-        assert np.abs(sample["y"]).max() <= 1
-        assert ("region" in sample) == made.masked
+        example = training_set.example(position)
+        assert example["x"].shape == example["y"].shape == (3, 32, 32)
+        assert np.abs(example["y"]).max() <= 1
+        assert ("region" in example) == made.masked
     if made.residual:
-        scale = measure_residual_scale(samples)
-        differences = [samples(i)["y"] - samples(i)["x"] for i in range(64)]
+        examples = [training_set.example(i) for i in range(64)]
+        differences = [example["y"] - example["x"] for example in examples]
+        scale = training_set.residual_scale()
         assert scale == pytest.approx(math.sqrt(np.mean(np.square(differences))), rel=1e-5)
 
 
 @pytest.mark.parametrize("task", sorted(TASKS))
 def test_the_loss_falls(task: str, tmp_path: Path, photos: Path) -> None:
-    """On fixed crops, levels and noise: the trained network against the untrained one."""
+    """On fixed crops, noise levels and noise: the trained network against the untrained one."""
     config, made = resolve(task, TINY, {"train": {"batch": 4, "learning_rate": 4e-3}, "steps": 60})
     source = open_source(photos)
     training.train(config, made, source, tmp_path / "run")
     model = palette.load(tmp_path / "run").model
-    (batch,) = batches(TrainingSet(CachedSource(source, 2**20), made, config), 64, 99, 100)
+    training_set = TrainingSet(CachedSource(source, 2**20), made, config)
+    (batch,) = batches(training_set.example, 64, 99, 100)
     x, y = batch["x"], model.target.encode(batch["y"], batch["x"])
     gamma = torch.linspace(0.01, 0.99, 64)
     noise = normal(range(64), tuple(y.shape[1:]))
@@ -183,15 +174,15 @@ def test_a_stop_signal_saves_and_resumes_to_the_same_bits(
     tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = run(tmp_path / "whole", photos, 5)
-    step = training._step
+    step = training.optimizer_step
 
-    def step_and_signal(config: Any, samples: Any, state: Any, *rest: Any) -> tuple[float, float]:
+    def step_and_signal(state: Any, *rest: Any) -> tuple[float, float]:
         if state.step == 2:
             os.kill(os.getpid(), signal.SIGTERM)
-        return step(config, samples, state, *rest)
+        return step(state, *rest)
 
-    monkeypatch.setattr(training, "_step", step_and_signal)
-    with pytest.raises(training.Preempted, match="palette resume"):
+    monkeypatch.setattr(training, "optimizer_step", step_and_signal)
+    with pytest.raises(Preempted, match="palette resume"):
         run(tmp_path / "stopped", photos, 5)
     monkeypatch.undo()
     assert read_toml(tmp_path / "stopped" / "config.toml")["steps"] == 5
@@ -206,7 +197,7 @@ def test_a_loss_that_is_not_finite_changes_nothing_and_ends_the_run(
     before = weights(tmp_path / "run", 2)
     loss = training.epsilon_loss
     monkeypatch.setattr(training, "epsilon_loss", lambda *a: loss(*a) * float("nan"))
-    with pytest.raises(training.Diverged, match="learning-rate"):
+    with pytest.raises(Diverged, match="learning-rate"):
         palette.resume(tmp_path / "run", steps=100)
     assert_equal_bits(before, weights(tmp_path / "run", 2))
 
@@ -238,13 +229,13 @@ def test_degrading_on_the_device_agrees_with_the_workers(task: str, photos: Path
     config, made = resolve(task, TINY, {"data": {"path": str(photos)}})
     on_device, _ = resolve(task, TINY, {"data": {"path": str(photos), "degrade_on": "device"}})
     source = CachedSource(open_source(photos), 2**20)
-    (expected,) = batches(TrainingSet(source, made, config), 4, 1, 2)
-    samples = TrainingSet(source, made, on_device)
-    (batch,) = batches(samples, 4, 1, 2)
-    assert set(batch) == {"y"}
-    found = samples.on_device(batch, first=4)
-    assert torch.equal(found["y"], expected["y"])
-    assert (found["x"] - expected["x"]).square().mean() < 1e-4  # JPEG: within 45 dB of the codec
+    (expected,) = batches(TrainingSet(source, made, config).example, 4, 1, 2)
+    training_set = TrainingSet(source, made, on_device)
+    (arrays,) = batches(training_set.example, 4, 1, 2)
+    assert set(arrays) == {"y"}
+    found = training_set.on_device(arrays, 4, torch.device("cpu"))
+    assert torch.equal(found.y, expected["y"])
+    assert (found.x - expected["x"]).square().mean() < 1e-4  # JPEG: within 45 dB of the codec
 
 
 def test_holes_are_cut_by_workers(photos: Path, tmp_path: Path) -> None:
@@ -278,21 +269,22 @@ def test_pinned_parameters_are_drawn(photos: Path) -> None:
 
 
 @pytest.mark.parametrize("where", ["worker", "device"])
-@pytest.mark.parametrize("kind", ["noise_conditioning", "blur_conditioning"])
-def test_conditioning_augmentation_is_told(
-    kind: str, where: str, photos: Path, tmp_path: Path, picture: np.ndarray
+@pytest.mark.parametrize("conditioning", ["noise_conditioning", "blur_conditioning"])
+def test_the_network_is_shown_the_strength_of_an_augmentation(
+    conditioning: str, where: str, photos: Path, tmp_path: Path, picture: np.ndarray
 ) -> None:
     layer = {"model": {"level": True}, "data": {"degrade_on": where}}
-    config = merge(TINY, layer, {"options": {"conditioning": kind, "scale": 2}})
+    config = merge(TINY, layer, {"options": {"conditioning": conditioning, "scale": 2}})
     model = palette.train(
         "super-resolution", data=photos, out=tmp_path / "run", steps=2, config=config
     )
     resolved, made = resolve("super-resolution", config, {"data": {"path": str(photos)}})
-    samples = TrainingSet(CachedSource(open_source(photos), 2**20), made, resolved)
-    (batch,) = batches(samples, 8, 0, 1)
-    levels = samples.on_device(batch, 0)["level"]
-    assert levels.shape == (8,)
-    assert len(set(levels.tolist())) > 1
+    training_set = TrainingSet(CachedSource(open_source(photos), 2**20), made, resolved)
+    (arrays,) = batches(training_set.example, 8, 0, 1)
+    strength = training_set.on_device(arrays, 0, torch.device("cpu")).strength
+    assert strength is not None
+    assert strength.shape == (8,)
+    assert len(set(strength.tolist())) > 1
     assert "augmentation" not in made.draw(Spec(32, 32), np.random.default_rng(0))  # evaluation
     plain = model.restore(picture)
     swept = palette.load(tmp_path / "run", level=0.5).restore(picture)
@@ -303,7 +295,7 @@ def test_conditioning_augmentation_is_told(
             data=photos,
             out=tmp_path / "other",
             steps=1,
-            options={"conditioning": kind},
+            options={"conditioning": conditioning},
             config=TINY,
         )
 

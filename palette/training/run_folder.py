@@ -1,0 +1,213 @@
+"""The folder of a run: config.toml, run.json, metrics.jsonl, checkpoints/, model/, samples/."""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from types import FrameType
+from typing import Any, TextIO
+
+import numpy as np
+import torch
+
+from palette.checkpoint import SCHEMA, checkpoints, save_model
+from palette.config import RunConfig, to_toml
+from palette.data.images import write as write_picture
+from palette.errors import UserError
+from palette.files import lock, write_bytes, write_json
+from palette.progress import Progress
+from palette.restoring.restorer import Restorer
+from palette.training.set import TrainingSet
+from palette.training.state import State
+from palette.types import Spec
+
+STRIP_ROWS = 4
+"""Pictures on a strip of samples."""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where a run keeps what it makes, and the training set that it is made from."""
+
+    path: Path
+    training_set: TrainingSet
+
+    @property
+    def config(self) -> RunConfig:
+        return self.training_set.config
+
+    @contextmanager
+    def own(self, resume: bool) -> Iterator[None]:
+        """Lock the folder; InUse names another owner. UserError: a new run finds other files."""
+        if not resume and self.path.exists() and not self.path.is_dir():
+            raise UserError(f"{self.path} is a file: choose another --out")
+        if not resume and self.path.exists() and any(self.path.iterdir()):
+            raise UserError(
+                f"{self.path} is not empty: choose another --out, or continue it with "
+                f"`palette resume {self.path}`"
+            )
+        self.path.mkdir(parents=True, exist_ok=True)
+        with lock(self.path):
+            yield
+
+    def load(self, device: torch.device) -> State:
+        """The state of the newest checkpoint. Raises UserError where there is none, or other data.
+
+        Lines of metrics.jsonl that the run will write again are taken out.
+        """
+        found = checkpoints(self.path)
+        if not found:
+            raise UserError(f"{self.path} holds no checkpoint: start it with `palette train`")
+        about = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
+        if about["data"] != self._about["data"]:
+            raise UserError(
+                f"{self.path} was trained on other pictures ({about['pictures']} then, "
+                f"{len(self.training_set.source)} now): put them back, or start a new run"
+            )
+        state = State.load(found[-1], self.config, device)
+        _drop_lines_after(self.path / "metrics.jsonl", state.step)
+        return state
+
+    def describe(self, state: State) -> None:
+        """Write config.toml and run.json."""
+        write_bytes(self.path / "config.toml", to_toml(self.config).encode())
+        about = {
+            "schema": SCHEMA,
+            "argv": sys.argv,
+            "seed": self.config.seed,
+            "format": asdict(state.format),
+            "python": platform.python_version(),
+            **self._about,
+        }
+        write_json(self.path / "run.json", about)
+
+    def is_due(self, step: int, every: int) -> bool:
+        """Whether ``step`` is a multiple of ``every``, or the last; ``every`` = 0 is never."""
+        return bool(every) and (step % every == 0 or step == self.config.steps)
+
+    def save(self, state: State) -> None:
+        """A checkpoint and the model, but never a bad one in place of a good one."""
+        if not state.bad_steps:
+            state.save(self.path, self.config)
+            save_model(self.path / "model", state.model(self.config, self._about))
+
+    def write_strip(self, state: State) -> None:
+        """samples/step-N.png: rows of baseline | mean | sample | clean, of the first crops."""
+        task, model = self.training_set.task, state.model(self.config, self._about)
+        device = self.config.train.device
+        restorer = Restorer(model, task, device=device, precision=state.format)
+        seeds = range(STRIP_ROWS)
+        clean = [self.training_set.clean(position) for position in seeds]
+        observed = [
+            task.degrade(picture, task.draw(Spec(*picture.shape[:2]), np.random.default_rng(seed)))
+            for picture, seed in zip(clean, seeds, strict=True)
+        ]
+        columns = [
+            [task.baseline(observation) for observation in observed],
+            restorer.restore_observations(observed, "mean", seeds=seeds),
+            restorer.restore_observations(observed, "sample", seeds=seeds),
+            clean,
+        ]
+        strip = np.concatenate([np.concatenate(column, axis=0) for column in columns], axis=1)
+        (self.path / "samples").mkdir(exist_ok=True)
+        write_picture(self.path / "samples" / f"step-{state.step}.png", strip)
+
+    @contextmanager
+    def metrics(self, step: int) -> Iterator[Metrics]:
+        """metrics.jsonl, open for the steps after ``step``."""
+        settings = self.config.train
+        images = settings.batch * settings.accumulate
+        total, done = self.config.steps * images, step * images
+        with (
+            (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file,
+            Progress(total, self.config.task, "images", done) as bar,
+        ):
+            yield Metrics(self.config, file, bar)
+
+    @cached_property
+    def _about(self) -> dict[str, Any]:
+        """What run.json and the model say of their making."""
+        source = self.training_set.source
+        return {
+            "pictures": len(source),
+            "data": source.fingerprint(),
+            "palette": version("palette-diffusion"),
+            "torch": torch.__version__,
+        }
+
+
+@dataclass
+class Metrics:
+    """Writes a line of metrics.jsonl every ``log_every`` steps, and shows a user the progress."""
+
+    config: RunConfig
+    file: TextIO
+    bar: Progress
+    losses: list[float] = field(default_factory=list)
+    """Of the steps since the last line."""
+    since: float = field(default_factory=time.perf_counter)
+
+    def add(self, step: int, loss: float, norm: float) -> None:
+        """Step ``step`` is done, with this loss and norm of the gradient."""
+        settings = self.config.train
+        images_per_step = settings.batch * settings.accumulate
+        self.losses.append(loss)
+        self.bar.update(images_per_step)
+        if step % settings.log_every and step != self.config.steps:
+            return
+        now, mean = time.perf_counter(), sum(self.losses) / len(self.losses)
+        line = {
+            "step": step,
+            "images": step * images_per_step,
+            "loss": _finite(mean),
+            "gradient_norm": _finite(norm),
+            "images_per_second": len(self.losses) * images_per_step / (now - self.since),
+        }
+        self.file.write(json.dumps(line) + "\n")
+        self.file.flush()
+        self.bar.note(f"loss {mean:.4f}")
+        self.losses, self.since = [], now
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _drop_lines_after(path: Path, step: int) -> None:
+    """Lines of steps that are done again would be there twice."""
+    if path.exists():
+        lines = path.read_text(encoding="utf-8").splitlines()
+        kept = [line for line in lines if json.loads(line)["step"] <= step]
+        write_bytes(path, "".join(line + "\n" for line in kept).encode())
+
+
+@contextmanager
+def stop_signals() -> Iterator[threading.Event]:
+    """An event that SIGTERM or SIGINT sets; a second SIGINT interrupts at once."""
+    stopped = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stopped
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if stopped.is_set() and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        stopped.set()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -72,12 +72,13 @@ class MachineError(PaletteError, RuntimeError):
     exit_code = MACHINE
 
 
+_MEMORY = "the memory does not suffice: close other programs, or choose a smaller batch or tile"
 _MACHINE = {
-    errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "your disk quota is used up",
-    errno.EFBIG: "the file is larger than the disk or a limit allows",
-    errno.EIO: "the disk cannot be read or written",
-    errno.ENOMEM: "the memory does not suffice",
+    errno.ENOSPC: "the disk is full: make room on it",
+    errno.EDQUOT: "your disk quota is used up: make room",
+    errno.EFBIG: "the file is larger than the disk or a limit allows: raise the limit",
+    errno.EIO: "the disk cannot be read or written: choose another",
+    errno.ENOMEM: _MEMORY,
 }
 _PATH = {errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL, errno.ENOTEMPTY}
 _PATH_CLASSES = (
@@ -93,7 +94,7 @@ def of_system(error: OSError | MemoryError) -> PaletteError | None:
     """What an error of the operating system is to a user; None where it says nothing of paths,
     disk or memory and is a bug of ours."""
     if isinstance(error, MemoryError):
-        return MachineError("the memory does not suffice")
+        return MachineError(_MEMORY)
     where = "" if error.filename is None else f"{error.filename}: "
     if error.errno in _MACHINE:
         return MachineError(f"{where}{_MACHINE[error.errno]}")

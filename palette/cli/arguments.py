@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
+import shutil
 from collections.abc import Sequence
 from typing import Any
 
 from palette.errors import UserError
 
+NARROWEST = 60
+"""Columns. In fewer of them the help would break every word, and in one tyro does not end."""
+
 
 def parse(cls: Any, args: Sequence[str], command: str | None = None, default: Any = None) -> Any:
-    """Parse flags into the dataclass ``cls`` by tyro; a usage error is a ValueError of one line."""
+    """Parse flags into the dataclass ``cls`` by tyro; a usage error is a UserError of one line."""
     import tyro
 
+    if shutil.get_terminal_size().columns < NARROWEST:
+        os.environ["COLUMNS"] = str(NARROWEST)
     printed = io.StringIO()
     try:
         with contextlib.redirect_stderr(printed):

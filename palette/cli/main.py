@@ -1,7 +1,7 @@
 """The command line: picks a command, parses its flags, turns errors into one line and a code.
 
-Exit codes: 0 ok, 1 training diverged, 2 usage, 3 some inputs failed, 4 integrity, 75 preempted
-and resumable.
+Exit codes: 0 ok, 1 training diverged, 2 usage, 3 some inputs failed, 4 integrity, 5 the machine
+(disk, memory), 75 preempted and resumable, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -12,7 +12,17 @@ import sys
 from collections.abc import Sequence
 
 from palette.cli.arguments import parse
-from palette.errors import DIVERGED, INTEGRITY, OK, PREEMPTED, USAGE
+from palette.cli.streams import drop_what_nobody_reads
+from palette.errors import (
+    INTERRUPTED,
+    MACHINE,
+    OK,
+    USAGE,
+    PaletteError,
+    UserError,
+    nearest,
+    of_system,
+)
 
 COMMANDS = {
     "demo": "train a small model on bundled photographs for two minutes and show what it does",
@@ -31,53 +41,66 @@ COMMANDS = {
     "info": "say what a run or a model is",
     "doctor": "check this installation",
 }
+AGAIN = {
+    "train": "continue with `palette resume`",
+    **dict.fromkeys(("demo", "degrade", "merge"), "begin again with another output"),
+}
+"""How to go on once the machine can; the other commands continue when given again."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the result is the exit code."""
+    if argv is None:
+        drop_what_nobody_reads()
     args = list(sys.argv[1:] if argv is None else argv)
-    if not args or args[0] in ("-h", "--help"):
+    name = args[0] if args else ""
+    try:
+        code = _run(name, args[1:])
+        sys.stdout.flush()  # a full disk shows now, not at exit
+        return code
+    except KeyboardInterrupt:
+        return _fail("interrupted", INTERRUPTED)
+    except Exception as error:
+        known = _known(error)
+        if known is None or "PALETTE_TRACEBACK" in os.environ:
+            raise
+        text = " ".join(str(known).split()) or type(known).__name__
+        if known.exit_code == MACHINE:
+            again = AGAIN.get(name, "give the same command again")
+            text += f". Files that are complete are kept; then {again}"
+        return _fail(text, known.exit_code)
+
+
+def _run(name: str, rest: Sequence[str]) -> int:
+    if name in ("", "-h", "--help"):
         print(_overview())
-        return OK if args else USAGE
-    if args[0] == "--version":
+        return OK if name else USAGE
+    if name == "--version":
         import palette
 
         print(palette.__version__)
         return OK
-    name, rest = args[0], args[1:]
     if name not in COMMANDS:
-        from palette.errors import nearest
-
-        return _fail(f"there is no command {name!r}: {nearest(name, COMMANDS)}")
-    try:
-        module = importlib.import_module(f"palette.cli.{name}")
-        read = getattr(module, "read_arguments", None)  # where flags depend on other flags
-        return module.run(read(rest) if read else parse(getattr(module, name.capitalize()), rest))
-    except KeyboardInterrupt:
-        return _fail("interrupted", 130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
-    except Exception as error:
-        code = _code_of(error)
-        if code is None or "PALETTE_TRACEBACK" in os.environ:
-            raise
-        return _fail(" ".join(str(error).split()) or type(error).__name__, code)
+        raise UserError(f"there is no command {name!r}: {nearest(name, COMMANDS)}")
+    module = importlib.import_module(f"palette.cli.{name}")
+    read = getattr(module, "read_arguments", None)  # where flags depend on other flags
+    return module.run(read(rest) if read else parse(getattr(module, name.capitalize()), rest))
 
 
-def _code_of(error: Exception) -> int | None:
-    """The exit code of an expected error; None is a bug of ours and deserves its traceback."""
-    names = {cls.__name__ for cls in type(error).__mro__}
-    if "Preempted" in names:
-        return PREEMPTED
-    if "IntegrityError" in names:
-        return INTEGRITY
-    if "Diverged" in names:
-        return DIVERGED
-    return USAGE if names & {"ValueError", "OSError", "InUse"} else None
+def _known(error: Exception) -> PaletteError | None:
+    """The error as a user can cure it; None is a bug of ours and deserves its traceback."""
+    if isinstance(error, PaletteError):
+        return error
+    if isinstance(error, OSError | MemoryError):
+        return of_system(error)
+    if isinstance(error, RuntimeError) and "torch" in sys.modules:
+        from palette.machine.memory import is_out_of_memory
+
+        return of_system(MemoryError()) if is_out_of_memory(error) else None
+    return None
 
 
-def _fail(message: str, code: int = USAGE) -> int:
+def _fail(message: str, code: int) -> int:
     print(f"palette: {message}", file=sys.stderr)
     return code
 
@@ -93,6 +116,6 @@ def _overview() -> str:
             "",
             *lines,
             "",
-            "`palette COMMAND --help` tells its flags; `palette demo` is the place to start.",
+            "`palette COMMAND --help` lists its flags; `palette demo` is the place to start.",
         ]
     )

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from palette.data.decoding import MAX_PIXELS
 from palette.data.sources import Source, digest
 from palette.data.stored import from_stored, to_stored
-from palette.errors import PictureError, UserError
+from palette.errors import MachineError, PictureError, UserError
 from palette.files import replacing
 from palette.progress import progress
 from palette.types import Picture
@@ -82,7 +82,7 @@ def pack(source: Source, path: str | Path) -> list[str]:
         with replacing(path) as temporary:
             _write(temporary, rows, spool)
             if wrong := verify(temporary):
-                raise OSError(f"{path} was not written soundly: {wrong[0]}")
+                raise MachineError(f"{path} was not written soundly: {wrong[0]}")
     return problems
 
 

@@ -1,93 +1,142 @@
-"""The Classification Accuracy Score of every row, beside its real and its degraded twin."""
+"""The Classification Accuracy Score of every row, beside that of the originals."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from palette.data.opening import open_source
+from palette.data.sources import Source
 from palette.errors import UserError
 from palette.eval import workspace as files
-from palette.eval.measure import Gallery, Row
-from palette.eval.metrics.cas import Examples, Profile, train_and_test
-from palette.eval.report.intervals import wilson
+from palette.eval.gallery import Gallery, Row
+from palette.eval.metrics.cas import PROFILES, Examples, Profile, train_and_test
+from palette.eval.metrics.cell import Cell
+from palette.eval.metrics.intervals import wilson
+from palette.eval.metrics.pixels import to_uint8
+from palette.eval.metrics.registry import METRICS, Trained
+from palette.eval.pictures import Plan, prepared
+from palette.eval.request import Request
+from palette.eval.settings import Settings
 from palette.eval.workspace import Workspace, stopwatch
+from palette.progress import Progress
+from palette.shard import Shard
 
 REAL = "original"
+"""The row whose classifier sets the ceiling."""
 
 
 @dataclass(frozen=True)
-class Trial:
+class CasTest:
     """The real pictures that the classifiers are tested on, and how these are trained."""
 
-    paths: Sequence[Path]
-    labels: Sequence[str]
+    source: Source
     profile: Profile
-    seed: int = 0
+
+    def as_json(self) -> dict[str, object]:
+        return {"profile": self.profile.as_json(), "test": self.source.fingerprint()}
 
 
-def train_twins(workspace: Workspace, gallery: Gallery, trial: Trial, device: str) -> None:
-    """One classifier a row, each kept when done. The raw input is not trained on: the baseline
-    is that input at the size of the answers."""
-    from tqdm import tqdm
+def cas_test(settings: Settings, request: Request, shard: Shard) -> CasTest | None:
+    """What the request says of CAS, checked; None without one of its metrics."""
+    if not settings.computed(Trained):
+        return None
+    source = None if request.cas_test is None else open_source(request.cas_test)
+    if source is None or source.labels is None:
+        raise UserError("CAS needs real test pictures in class folders: give --cas-test FOLDER")
+    if shard.of > 1:
+        raise UserError("CAS trains on all pictures at once: leave it out of shards")
+    if request.cas_profile not in PROFILES:
+        choices = ", ".join(PROFILES)
+        raise UserError(f"unknown CAS profile {request.cas_profile!r}: choose from {choices}")
+    return CasTest(source, PROFILES[request.cas_profile])
 
+
+def train_rows(
+    workspace: Workspace,
+    gallery: Gallery,
+    test: CasTest,
+    plan: Plan,
+    multiple: int,
+    device: str,
+) -> None:
+    """One classifier a row, tested on the real pictures; each result is kept when done.
+
+    The raw input is not trained on: the baseline is that input at the size of the answers.
+    """
+    train_labels, test_labels, classes = _class_indices(gallery, test.source.labels or [])
+    paths = _save_pictures(workspace, test.source, plan.side, multiple)
+    rows = [row for row in gallery.rows if not row.is_input]
+    left = [row for row in rows if not _result(workspace, row).exists()]
+    epochs = test.profile.epochs
+    total, done = epochs * len(rows), epochs * (len(rows) - len(left))
+    with Progress(total, "CAS", "epochs", done) as bar:
+        for row in left:
+            bar.note(row.title)
+            checkpoint = workspace.state(f"cas-{row.key}.pt")
+            with stopwatch(workspace, f"CAS of {row.title}"):
+                hits = train_and_test(
+                    Examples([row.pictures[name] for name in gallery.names], train_labels),
+                    Examples(paths, test_labels),
+                    classes,
+                    test.profile,
+                    checkpoint,
+                    device,
+                    plan.seed,
+                    lambda epoch, loss: bar.update(1),
+                )
+            known = {
+                name: int(metric.how.known(hits).sum())
+                for name, metric in METRICS.items()
+                if isinstance(metric.how, Trained)
+            }
+            result = {"hits": known, "count": len(hits.top1)}
+            files.write_json(_result(workspace, row), result)
+            checkpoint.unlink()
+
+
+def _save_pictures(
+    workspace: Workspace, test: Source, side: int | None, multiple: int
+) -> list[Path]:
+    """The real test pictures, prepared as the training pictures are, in the workspace."""
+    names = files.names_of(test.ids)
+    for index, name in enumerate(names):
+        if not workspace.picture("cas-test", name).exists():
+            clean = prepared(test.read(index), side, multiple, name)
+            workspace.write_pixels("cas-test", name, to_uint8(clean))
+    return [workspace.picture("cas-test", name) for name in names]
+
+
+def _class_indices(
+    gallery: Gallery, test_labels: Sequence[str]
+) -> tuple[list[int], list[int], int]:
+    """The classes of the training and of the test pictures as numbers, and how many there are."""
     classes = sorted(set(gallery.labels))
-    unknown = sorted(set(trial.labels) - set(classes))
     if len(gallery.labels) < len(gallery.names) or len(classes) < 2:
         raise UserError("CAS needs training pictures in class folders, two classes or more")
-    if unknown or not trial.labels:
+    unknown = sorted(set(test_labels) - set(classes))
+    if unknown or not test_labels:
         raise UserError(
             f"no training pictures for test class {(unknown or ['?'])[0]!r}: "
             "training and test folders must hold the same class folders"
         )
     index = {name: place for place, name in enumerate(classes)}
-    labels = [index[label] for label in gallery.labels]
-    test = Examples(trial.paths, [index[label] for label in trial.labels])
-    rows = [row for row in gallery.rows if not row.is_input]
-    epochs = trial.profile.epochs * len(rows)
-    bar = tqdm(total=epochs, desc="CAS", unit="epoch", disable=None)
-    for row in rows:
-        path = workspace.state(f"cas-{row.key}.json")
-        if path.exists():
-            bar.update(trial.profile.epochs)
-            continue
-        bar.set_postfix_str(row.title)
-        checkpoint = workspace.state(f"cas-{row.key}.pt")
-        train = Examples([row.pictures[name] for name in gallery.names], labels)
-        with stopwatch(workspace, f"CAS of {row.title}"):
-            hits = train_and_test(
-                train,
-                test,
-                len(classes),
-                trial.profile,
-                checkpoint,
-                device,
-                trial.seed,
-                lambda epoch, loss: bar.update(1),
-            )
-        counts = {"cas": int(hits.top1.sum()), "cas-top5": int(hits.top5.sum())}
-        files.write_json(path, {"hits": counts, "count": len(hits.top1)})
-        checkpoint.unlink()
-    bar.close()
+    return [index[v] for v in gallery.labels], [index[v] for v in test_labels], len(classes)
 
 
-def cells_of(workspace: Workspace, rows: Sequence[Row], metric: str) -> dict[str, dict[str, Any]]:
-    """The cells of one CAS metric by row, with the ratio to the real twin."""
-    found = {
-        row.key: files.read_json(workspace.state(f"cas-{row.key}.json"))
-        for row in rows
-        if not row.is_input
-    }
-    missing = {"value": None, "count": 0, "reason": "see the baseline"}
-    return {row.key: _cell(found, row.key, metric) if row.key in found else missing for row in rows}
+def cells_of(workspace: Workspace, rows: Sequence[Row], metric: str) -> dict[str, Cell]:
+    """The cells of one CAS metric by row, with the share of what the originals reach."""
+    found = {row.key: files.read_json(_result(workspace, row)) for row in rows if not row.is_input}
+    cells = {row.key: Cell(None, 0, reason="see the baseline") for row in rows}
+    for key, result in found.items():
+        hits, count = result["hits"][metric], result["count"]
+        low, high = wilson(hits, count)
+        real = found[REAL]["hits"][metric]
+        note = f"{hits / real:.1%} of the real twin" if key != REAL and real else None
+        cells[key] = Cell(100 * hits / count, count, 100 * low, 100 * high, note=note)
+    return cells
 
 
-def _cell(found: Mapping[str, Any], key: str, metric: str) -> dict[str, Any]:
-    hits, count = found[key]["hits"][metric], found[key]["count"]
-    low, high = wilson(hits, count)
-    cell = {"value": 100 * hits / count, "count": count, "low": 100 * low, "high": 100 * high}
-    real = found[REAL]["hits"][metric]
-    if key != REAL and real:
-        cell["note"] = f"{hits / real:.1%} of the real twin"
-    return cell
+def _result(workspace: Workspace, row: Row) -> Path:
+    return workspace.state(f"cas-{row.key}.json")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -13,40 +12,32 @@ from palette.data.images import list_pictures, read, read_mask
 from palette.degradations.resize import resize
 from palette.errors import IntegrityError, UserError
 from palette.eval import workspace as files
-from palette.eval.measure import Gallery, Row, Shard, measure
-from palette.eval.metrics.distortion import to_uint8
-from palette.eval.report.files import Report, write
+from palette.eval.gallery import Gallery, Record, Row
+from palette.eval.measure import measure
+from palette.eval.metrics.pixels import to_uint8
+from palette.eval.report.files import write
 from palette.eval.report.fool_rate import export_sheet, read_answers
+from palette.eval.report.result import Report
 from palette.eval.report.summary import summarise
-from palette.eval.settings import choose, weights_for
-from palette.eval.workspace import Workspace, stopwatch
+from palette.eval.request import FoolStudy, Measuring
+from palette.eval.settings import Settings, weights_for
+from palette.eval.workspace import RECORDS, Workspace, stopwatch
+from palette.shard import Shard
 from palette.types import Picture
 
-
-@dataclass(frozen=True)
-class FoolStudy:
-    """A sheet of so many ``pairs`` to export; or ``answers`` (CSV files) to one that was."""
-
-    pairs: int = 50
-    seconds: float = 3.0
-    seed: int = 0
-    answers: tuple[Path, ...] = ()
+Found = Mapping[str, Mapping[str, Path]]
+"""Folder ("reference", "restored", "given", "masks") → name → picture file."""
 
 
 def compare(
     restored: str | Path,
     reference: str | Path,
     out: str | Path,
-    metrics: Sequence[str] = ("psnr", "ssim"),
+    measuring: Measuring | None = None,
     *,
     given: str | Path | None = None,
     masks: str | Path | None = None,
-    luma: bool = False,
-    border: int = 0,
-    weights: Mapping[str, str | Path | None] | None = None,
-    statistics: str | Path | None = None,
-    device: str = "auto",
-    title: str | None = None,
+    statistics: Path | None = None,
     fool: FoolStudy | None = None,
 ) -> Report:
     """Measure the pictures in ``restored`` against those of the same names in ``reference``.
@@ -56,36 +47,38 @@ def compare(
     ``.npz`` for FID; ``fool`` exports a fool-rate sheet or reads its answers. IntegrityError
     names missing, extra and duplicate pictures.
     """
-    settings = choose(metrics, luma, border, device)
-    found_weights = weights_for(settings, weights)
+    measuring, fool = measuring or Measuring(), fool or FoolStudy()
+    settings = Settings.of(measuring)
+    weights = weights_for(settings, measuring.weights)
     folders = {"reference": reference, "restored": restored, "given": given, "masks": masks}
     found = {k: _named(Path(folder)) for k, folder in folders.items() if folder is not None}
     names = list(found["reference"])
-    for kind, pictures in found.items():
-        _require_same_names(f"{folders[kind]}", pictures, names)
+    for key, pictures in found.items():
+        _require_same_names(f"{folders[key]}", pictures, names)
     manifest = {
         "kind": "compare",
-        "title": title or f"{Path(restored).name} against its originals",
+        "title": measuring.title or f"{Path(restored).name} against its originals",
         "protocol": None,
         "dataset": None,
         "names": names,
         "pictures": len(names),
-        "files": {kind: _fingerprint(pictures) for kind, pictures in found.items()},
+        "files": {key: _fingerprint(pictures) for key, pictures in found.items()},
         "settings": settings.as_json(),
-        "weights_of_metrics": {kind: file.describe() for kind, file in found_weights.items()},
+        "weights_of_metrics": {kind: file.describe() for kind, file in weights.items()},
         "versions": files.versions(),
     }
     workspace = files.claim(Path(out), manifest, statistics)
     with stopwatch(workspace, "read"):
-        gallery = _gather(workspace, found, names)
-    measure(workspace, gallery, settings, found_weights, Shard(0, 1))
-    data = summarise(workspace, gallery, settings)
-    if fool is not None and fool.answers:
-        key = workspace.root / "fool-key.json"
-        data["fool_rate"] = read_answers(key, fool.answers).as_json()
-    elif fool is not None:
-        export_sheet(gallery, gallery.rows[-1], workspace.root, fool.pairs, fool.seconds, fool.seed)
-    return write(workspace, gallery, data)
+        gallery = _gallery(workspace, found, _read(workspace, found, names))
+    measure(workspace, gallery, settings, weights, Shard())
+    report = summarise(workspace, gallery, settings)
+    if fool.answers:
+        rate = read_answers(workspace.root / "fool-key.json", fool.answers)
+        report = replace(report, fool_rate=rate)
+    elif fool.pairs is not None:
+        row = gallery.rows[-1]
+        export_sheet(gallery, row, workspace.root, fool.pairs, fool.seconds, fool.seed)
+    return write(workspace, gallery, report)
 
 
 def _named(folder: Path) -> dict[str, Path]:
@@ -112,7 +105,7 @@ def _require_same_names(folder: str, pictures: Mapping[str, Path], names: Sequen
     for those, fault in ((missing, "lacks"), (extra, "has, unlike the reference,")):
         if those:
             listed = ", ".join(those[:5]) + (f" and {len(those) - 5} more" if those[5:] else "")
-            raise IntegrityError(f"{folder} {fault} {listed}: names pair the pictures up")
+            raise IntegrityError(f"{folder} {fault} {listed}: pictures are paired by their names")
 
 
 def _fingerprint(pictures: Mapping[str, Path]) -> str:
@@ -121,37 +114,25 @@ def _fingerprint(pictures: Mapping[str, Path]) -> str:
     return files.digest({name: [s.st_size, s.st_mtime_ns] for name, s in status.items()})
 
 
-def _gather(
-    workspace: Workspace, found: Mapping[str, Mapping[str, Path]], names: Sequence[str]
-) -> Gallery:
+def _read(workspace: Workspace, found: Found, names: Sequence[str]) -> list[Record]:
     """Check every picture once, and copy all as 8-bit sRGB PNG into the workspace.
 
     Every row is then read in one way, whatever format, orientation or profile its file has.
     """
-    from tqdm import tqdm
-
-    bar = tqdm(total=len(names), desc="read", unit="picture", disable=None)
-    records: list[dict[str, Any]] = []
-    for number, block in files.blocks_of(len(names)):
-        path = workspace.state(f"records-{number:05d}.json")
-        if not path.exists():
-            chosen = [names[index] for index in block]
-            copied = [_copy(workspace, found, name) for name in chosen]
-            workspace.settle()
-            files.write_json(path, copied)
-        records += files.read_json(path)
-        bar.update(len(block))
-    bar.close()
-    return _gallery(workspace, found, names, records)
+    for path, block in files.unfinished(workspace, RECORDS, len(names), Shard(), "read"):
+        copied = [_copy(workspace, found, names[index]) for index in block]
+        workspace.settle()
+        files.write_json(path, [record.as_json() for record in copied])
+    return [
+        Record(**values)
+        for number, _ in files.blocks_of(len(names))
+        for values in files.read_json(workspace.state(RECORDS.format(number)))
+    ]
 
 
-def _gallery(
-    workspace: Workspace,
-    found: Mapping[str, Mapping[str, Path]],
-    names: Sequence[str],
-    records: list[dict[str, Any]],
-) -> Gallery:
-    smaller = any(record["given_smaller"] for record in records)
+def _gallery(workspace: Workspace, found: Found, records: Sequence[Record]) -> Gallery:
+    names = [record.name for record in records]
+    smaller = any(record.given_smaller for record in records)
     baseline = "bicubic" if smaller else "mean colour"
     rows = [("original", "originals", "reference"), ("restored", "restored", "restored")]
     if "given" not in found or smaller:
@@ -167,13 +148,11 @@ def _gallery(
         target=workspace.pictures("reference", names),
         given=workspace.pictures("input", names) if "given" in found else None,
         masks=workspace.pictures("mask", names) if "masks" in found else None,
-        records=records,
+        records=dict(zip(names, records, strict=True)),
     )
 
 
-def _copy(
-    workspace: Workspace, found: Mapping[str, Mapping[str, Path]], name: str
-) -> dict[str, Any]:
+def _copy(workspace: Workspace, found: Found, name: str) -> Record:
     """One picture of every folder into the workspace; its record."""
     reference = read(found["reference"][name]).picture
     height, width = reference.shape[:2]
@@ -194,16 +173,9 @@ def _copy(
     if given is not None:
         workspace.write_pixels("input", name, to_uint8(given))
     workspace.write_pixels("baseline", name, to_uint8(_baseline(reference, given)))
-    parent = Path(name).parent.name
-    return {
-        "name": name,
-        "height": height,
-        "width": width,
-        "label": parent or None,
-        "missing": missing,
-        "degradation": {},
-        "given_smaller": given is not None and given.shape[:2] != (height, width),
-    }
+    label = Path(name).parent.name or None
+    smaller = given is not None and given.shape[:2] != (height, width)
+    return Record(name, height, width, label, missing, {}, smaller)
 
 
 def _baseline(reference: Picture, given: Picture | None) -> Picture:

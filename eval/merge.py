@@ -11,8 +11,8 @@ from typing import Any
 from palette.errors import IntegrityError, UserError
 from palette.eval import workspace as files
 from palette.eval.evaluate import finish
-from palette.eval.report.files import Report
-from palette.eval.workspace import Workspace
+from palette.eval.report.result import Report
+from palette.eval.workspace import RECORDS, Workspace
 
 
 def merge(shards: Sequence[str | Path], out: str | Path) -> Report:
@@ -58,7 +58,7 @@ def _missing_blocks(workspace: Workspace, count: int) -> list[int]:
     return [
         number
         for number, _ in files.blocks_of(count)
-        if not workspace.state(f"records-{number:05d}.json").exists()
+        if not workspace.state(RECORDS.format(number)).exists()
     ]
 
 

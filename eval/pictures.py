@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch.nn.functional import interpolate
 
+from palette.data.sources import Source
 from palette.errors import UserError
 from palette.eval import workspace as files
-from palette.eval.measure import Gallery, Row, Shard
-from palette.eval.metrics.distortion import to_uint8
-from palette.eval.workspace import Workspace
+from palette.eval.gallery import Gallery, Record, Row
+from palette.eval.metrics.pixels import to_uint8
+from palette.eval.request import Answer
+from palette.eval.workspace import RECORDS, Workspace
 from palette.seeding import draw_seed, rng
+from palette.shard import Shard
 from palette.types import Degradation, Observation, Params, Picture, Spec, Task
-
-Answer = Literal["mean", "sample"]
 
 
 class Model(Protocol):
-    """A restorer of observations: :class:`palette.restoring.restorer.Restorer`, or your own."""
+    """What is judged: :class:`palette.restoring.restorer.Restorer`, or your own."""
 
     @property
     def task(self) -> Task: ...
@@ -33,93 +33,74 @@ class Model(Protocol):
         ...
 
     def describe(self) -> dict[str, Any]:
-        """Plain JSON about the model, for the report."""
+        """Plain JSON about the model and its sampling, for the report."""
         ...
 
     def restore_observations(
-        self, observations: list[Observation], answer: Answer, steps: int | None, seeds: list[int]
-    ) -> list[Picture]: ...
-
-
-class PictureSource(Protocol):
-    """Clean pictures with names: a source of :mod:`palette.data.sources`, or your own."""
-
-    @property
-    def ids(self) -> Sequence[str]: ...
-
-    @property
-    def labels(self) -> Sequence[Any] | None: ...
-
-    def __len__(self) -> int: ...
-
-    def read(self, index: int) -> Picture: ...
-
-    def fingerprint(self) -> str: ...
+        self, observations: list[Observation], *, answer: Answer, seeds: list[int]
+    ) -> list[Picture]:
+        """One restored picture ``(H, W, 3)`` in [0, 1] for each observation and its seed."""
+        ...
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Which pictures are restored, and how."""
+    """Which pictures are restored, and how.
+
+    ``operator`` and ``side`` are those of :class:`palette.eval.protocols.Protocol`; ``samples`` is
+    the number of samples of every picture.
+    """
 
     names: list[str]
     labels: list[str | None]
     answers: tuple[Answer, ...]
     samples: int
-    steps: int | None
     seed: int
     operator: Degradation | None
     side: int | None
 
 
-def restore(
-    model: Model, source: PictureSource, workspace: Workspace, plan: Plan, shard: Shard
+def restore(model: Model, source: Source, workspace: Workspace, plan: Plan, shard: Shard) -> None:
+    """Degrade and restore block by block; the records of a block are written last."""
+    for path, block in files.unfinished(workspace, RECORDS, len(plan.names), shard, "restore"):
+        observations: list[Observation] = []
+        records: list[Record] = []
+        for index in block:
+            observation, record = _observe(model.task, source, workspace, plan, index)
+            observations.append(observation)
+            records.append(record)
+        _restore_block(model, workspace, plan, block, observations)
+        workspace.settle()
+        files.write_json(path, [record.as_json() for record in records])
+
+
+def _observe(
+    task: Task, source: Source, workspace: Workspace, plan: Plan, index: int
+) -> tuple[Observation, Record]:
+    """Prepare, degrade and save one picture."""
+    name = plan.names[index]
+    clean = prepared(source.read(index), plan.side, task.multiple, name)
+    observation, params = degraded(task, plan.operator, clean, rng(plan.seed, "degrade", index))
+    missing = None
+    workspace.write_pixels("reference", name, to_uint8(clean))
+    workspace.write_pixels("input", name, to_uint8(observation.picture))
+    workspace.write_pixels("baseline", name, to_uint8(task.baseline(observation)))
+    if observation.mask is not None:
+        missing = float(observation.mask.mean())
+        workspace.write_pixels("mask", name, observation.mask.astype(np.uint8) * 255)
+    height, width = clean.shape[:2]
+    return observation, Record(name, height, width, plan.labels[index], missing, params)
+
+
+def _restore_block(
+    model: Model, workspace: Workspace, plan: Plan, block: range, observations: list[Observation]
 ) -> None:
-    """Degrade and restore block by block; the record of a block is written last."""
-    from tqdm import tqdm
-
-    bar = tqdm(total=len(plan.names), desc="restore", unit="picture", disable=None)
-    for number, block in files.blocks_of(len(plan.names)):
-        record = workspace.state(f"records-{number:05d}.json")
-        if shard.owns(number) and not record.exists():
-            files.write_json(record, _block(model, source, workspace, plan, block))
-        bar.update(len(block))
-    bar.close()
-
-
-def _block(
-    model: Model, source: PictureSource, workspace: Workspace, plan: Plan, block: range
-) -> list[dict[str, Any]]:
-    observations: list[Observation] = []
-    records: list[dict[str, Any]] = []
-    for index in block:
-        name = plan.names[index]
-        clean = prepared(source.read(index), plan.side, model.task.multiple, name)
-        generator = rng(plan.seed, "degrade", index)
-        observation, params = degraded(model.task, plan.operator, clean, generator)
-        workspace.write_pixels("reference", name, to_uint8(clean))
-        workspace.write_pixels("input", name, to_uint8(observation.picture))
-        workspace.write_pixels("baseline", name, to_uint8(model.task.baseline(observation)))
-        if observation.mask is not None:
-            workspace.write_pixels("mask", name, observation.mask.astype(np.uint8) * 255)
-        observations.append(observation)
-        records.append(
-            {
-                "name": name,
-                "height": clean.shape[0],
-                "width": clean.shape[1],
-                "label": plan.labels[index],
-                "missing": None if observation.mask is None else float(observation.mask.mean()),
-                "degradation": params,
-            }
-        )
     for answer in plan.answers:
         for draw in range(plan.samples if answer == "sample" else 1):
             seeds = [draw_seed(rng(plan.seed, answer, draw, index)) for index in block]
-            restored = model.restore_observations(observations, answer, plan.steps, seeds)
+            restored = model.restore_observations(observations, answer=answer, seeds=seeds)
             for index, picture in zip(block, restored, strict=True):
                 workspace.write_pixels(row_of(answer, draw), plan.names[index], to_uint8(picture))
-    workspace.settle()
-    return records
 
 
 def prepared(picture: Picture, side: int | None, multiple: int, name: str) -> Picture:
@@ -170,15 +151,15 @@ def gallery_of(workspace: Workspace, shard: Shard) -> Gallery:
     """What the table compares; the first three rows expose mistakes of the evaluation itself."""
     manifest = files.read_json(workspace.root / "manifest.json")
     names = manifest["names"]
-    records: list[dict[str, Any]] = []
-    for number, block in files.blocks_of(len(names)):
-        done = shard.owns(number)
-        path = workspace.state(f"records-{number:05d}.json")
-        records += files.read_json(path) if done else [{"name": names[i]} for i in block]
+    records: dict[str, Record] = {}
+    for number, _ in files.blocks_of(len(names)):
+        if shard.owns(number):
+            for values in files.read_json(workspace.state(RECORDS.format(number))):
+                records[values["name"]] = Record(**values)
     titles = {"mean": "model, mean answer", "sample": "model, one sample"}
     folders = [("baseline", "simple baseline", "baseline"), ("original", "originals", "reference")]
     folders += [(answer, titles[answer], answer) for answer in manifest["answers"]]
-    masked = any(record.get("missing") is not None for record in records)
+    masked = any(record.missing is not None for record in records.values())
     draws = range(manifest["samples"]) if manifest["samples"] > 1 else []
     return Gallery(
         names=names,

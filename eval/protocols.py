@@ -1,4 +1,4 @@
-"""Protocols: frozen settings of an evaluation, so that two reports can be laid side by side.
+"""Protocols: frozen settings of an evaluation, so that two reports can be compared.
 
 A protocol fixes the size of the pictures, how they are degraded and the metrics. Its digest goes
 into the report; change anything and the digest changes.
@@ -42,7 +42,7 @@ class Protocol:
     paper: tuple[PaperRow, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """Everything that decides own figures."""
+        """Everything that the measured figures depend on."""
         return {
             "name": self.name,
             "task": self.task,
@@ -60,7 +60,7 @@ class FreeFormShare:
     strokes: FreeForm
 
     def draw(self, spec: Spec, rng: np.random.Generator) -> Params:
-        """Params of :class:`FreeForm`; ValueError where no draw in 1000 covers the share."""
+        """Params of :class:`FreeForm`; UserError where no draw in 1000 covers the share."""
         for _ in range(1000):
             params = self.strokes.draw(spec, rng)
             if self.share[0] <= self.mask(params).mean() <= self.share[1]:
@@ -140,7 +140,7 @@ PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in _ALL}
 
 
 def find_protocol(name: str) -> Protocol:
-    """The protocol of this name; ValueError names the nearest."""
+    """The protocol of this name; UserError names the nearest."""
     if name not in PROTOCOLS:
         raise UserError(f"unknown protocol {name!r}: {nearest(name, PROTOCOLS)}")
     return PROTOCOLS[name]

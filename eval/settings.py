@@ -1,23 +1,18 @@
-"""What an evaluation measures and how: checked, plain, and part of the manifest."""
+"""The metrics of an evaluation: checked, plain, and part of the manifest."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from palette.errors import UserError, nearest
-from palette.eval.metrics.cas import CAS
-from palette.eval.metrics.registry import METRICS
-from palette.eval.metrics.set_metrics import POPULATIONS
-from palette.eval.metrics.weights import PUBLISHED, Weights, find
+from palette.eval.metrics.registry import GROUPS, METRICS, PerPicture, PerSet, Trained
+from palette.eval.metrics.weights import Weights, find
+from palette.eval.request import Measuring, WeightsFiles
+from palette.machine.device import choose_device
 
-GROUPS = {
-    "drift": ("drift-red", "drift-green", "drift-blue"),
-    "hole": ("psnr-hole", "ssim-hole"),
-}
-"""Short names for several metrics at once."""
+How = TypeVar("How", PerPicture, PerSet, Trained)
 
 
 @dataclass(frozen=True)
@@ -29,17 +24,23 @@ class Settings:
     border: int = 0
     device: str = "cpu"
 
-    @property
-    def per_picture(self) -> list[str]:
-        return [name for name in self.metrics if name in METRICS]
+    @classmethod
+    def of(cls, asked: Measuring, usual: Sequence[str] = ("psnr", "ssim")) -> Settings:
+        """What ``asked`` says, or the ``usual`` metrics; UserError names the nearest known one."""
+        known = [*METRICS, *GROUPS]
+        chosen: list[str] = []
+        for name in usual if asked.metrics is None else asked.metrics:
+            if name not in known:
+                raise UserError(f"unknown metric {name!r}: {nearest(name, known)}")
+            chosen += [single for single in GROUPS.get(name, (name,)) if single not in chosen]
+        if not chosen:
+            raise UserError(f"no metrics: choose from {', '.join(known)}")
+        return cls(tuple(chosen), asked.luma, asked.border, choose_device(asked.device).type)
 
-    @property
-    def trained(self) -> list[str]:
-        return [name for name in self.metrics if name in CAS]
-
-    @property
-    def populations(self) -> list[str]:
-        return [name for name in self.metrics if name in POPULATIONS]
+    def computed(self, how: type[How]) -> dict[str, How]:
+        """Those of the metrics that are computed in this way, by name."""
+        ways = {name: METRICS[name].how for name in self.metrics}
+        return {name: way for name, way in ways.items() if isinstance(way, how)}
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self) | {"metrics": list(self.metrics)}
@@ -49,34 +50,7 @@ class Settings:
         return cls(**{**value, "metrics": tuple(value["metrics"])})
 
 
-def choose(metrics: Sequence[str], luma: bool, border: int, device: str) -> Settings:
-    """Settings of metrics and groups by name; ValueError names the nearest known one."""
-    from palette.machine.device import choose_device
-
-    known = [*METRICS, *POPULATIONS, *CAS]
-    chosen: list[str] = []
-    for name in metrics:
-        for single in GROUPS.get(name, (name,)):
-            if single not in known:
-                raise UserError(f"unknown metric {single!r}: {nearest(single, [*known, *GROUPS])}")
-            if single not in chosen:
-                chosen.append(single)
-    if not chosen:
-        raise UserError(f"no metrics: choose from {', '.join([*known, *GROUPS])}")
-    if border < 0:
-        raise UserError(f"border {border}: choose 0 or more pixels")
-    return Settings(tuple(chosen), luma, border, choose_device(device).type)
-
-
-def weights_for(
-    settings: Settings, paths: Mapping[str, str | Path | None] | None
-) -> dict[str, Weights]:
+def weights_for(settings: Settings, files: WeightsFiles) -> dict[str, Weights]:
     """The weights that these metrics need, found and digested before any work begins."""
-    paths = paths or {}
-    unknown = set(paths) - set(PUBLISHED)
-    if unknown:
-        raise UserError(f"weights {sorted(unknown)[0]!r}: choose from {', '.join(PUBLISHED)}")
-    kinds = {METRICS[name].weights for name in settings.per_picture} - {None}
-    if settings.populations:
-        kinds.add("inception")
-    return {kind: find(kind, paths.get(kind)) for kind in sorted(k for k in kinds if k)}
+    kinds = {METRICS[name].weights for name in settings.metrics}
+    return {kind: find(kind, getattr(files, kind)) for kind in sorted(k for k in kinds if k)}

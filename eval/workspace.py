@@ -1,13 +1,14 @@
-"""The folder of one evaluation: pictures by row and name, small state files, written whole or not.
+"""The folder of one evaluation: pictures by row and name, and small state files.
 
-Every picture that a number rests on lies here as PNG, so that any other tool can check it::
+Every file is complete or absent. Every picture behind a number is here as PNG, so that any other
+tool can check it::
 
-    manifest.json              settings, picture names, weights' digest: what must not change
-    reference/NAME.png         the clean picture, cropped as the task needs
-    input/NAME.png             what the model was given, at its own size
-    mask/NAME.png              white where the picture is missing (inpainting, uncropping)
+    manifest.json         settings, picture names, weights' digest: what must not change
+    reference/NAME.png    the clean picture, cropped as the task needs
+    input/NAME.png        what the model was given, at its own size
+    mask/NAME.png         white where the picture is missing (inpainting, uncropping)
     baseline/NAME.png  mean/NAME.png  sample/NAME.png  sample-1/NAME.png …
-    state/                     finished blocks: records, rows, features
+    state/                finished blocks: records, values, features
     report.html  report.json  rows.csv
 """
 
@@ -15,7 +16,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -25,15 +27,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palette.errors import IntegrityError, UserError
-from palette.eval.metrics.distortion import Pixels
+from palette.eval.metrics.frechet import Gaussian
+from palette.eval.metrics.pixels import SUFFIXES
 from palette.files import sha256, write_bytes
-
-SUFFIXES = frozenset(
-    {".png", ".jpg", ".jpeg", ".jpe", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".gif", ".jp2"}
-)
+from palette.progress import Progress
+from palette.shard import Shard
 
 BLOCK = 16
-"""Pictures in a block."""
+"""Pictures in a block: the unit of work, of resuming and of sharding."""
+
+RECORDS = "records-{:05d}.json"
+VALUES = "values-{:05d}.json"
+"""State files of a block, by its number."""
 
 
 @dataclass(frozen=True)
@@ -64,42 +69,40 @@ class Workspace:
 
     def settle(self) -> None:
         """Let the pictures reach the disk, before a record says that they are there."""
-        if hasattr(os, "sync"):
+        if sys.platform != "win32":  # which has no such call
             os.sync()
 
 
-def claim(root: Path, manifest: dict[str, Any], reference: str | Path | None = None) -> Workspace:
+def claim(root: Path, manifest: Mapping[str, Any], reference: Path | None = None) -> Workspace:
     """The folder for these settings: a new one, or the one where they were begun.
 
-    ``reference`` is an ``.npz`` with statistics for FID; a copy of it joins the folder.
+    ``reference`` is an ``.npz`` with statistics for FID; a copy of it joins the folder. UserError
+    for a folder that holds anything else.
     """
     workspace, path = Workspace(root), root / "manifest.json"
-    if reference is None:
-        manifest["reference"] = None
-    else:
-        from palette.eval.metrics.frechet import Gaussian
-
-        statistics = Gaussian.load(Path(reference))
-        manifest["reference"] = {"sha256": sha256(Path(reference)), "count": statistics.count}
-    manifest = json.loads(json.dumps(manifest))  # tuples become lists, as in the file
+    known = None
+    if reference is not None:
+        known = {"sha256": sha256(reference), "count": Gaussian.load(reference).count}
+    # tuples become lists, as in the file
+    manifest = json.loads(json.dumps({**manifest, "reference": known}))
     if path.exists():
         found = read_json(path)
         differing = sorted(
             key for key in {*found, *manifest} if found.get(key) != manifest.get(key)
         )
         if differing:
-            raise IntegrityError(
+            raise UserError(
                 f"{root} holds an evaluation with another {', '.join(differing)}: "
                 "choose another folder, or delete it"
             )
     elif root.exists() and any(not p.name.startswith(".") for p in root.iterdir()):
-        raise IntegrityError(f"{root} is not empty and holds no evaluation: choose a new folder")
+        raise UserError(f"{root} is not empty and holds no evaluation: choose a new folder")
     else:
         write_json(path, manifest)
     copy = workspace.state("reference.npz")
     if reference is not None and not copy.exists():
         copy.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(copy, Path(reference).read_bytes())
+        write_bytes(copy, reference.read_bytes())
     return workspace
 
 
@@ -111,22 +114,6 @@ def versions() -> dict[str, str]:
     return {package: version(package) for package in packages}
 
 
-def read_pixels(path: Path) -> Pixels:
-    """A PNG of the workspace as ``(H, W, 3)`` uint8."""
-    from PIL import Image
-
-    with Image.open(path) as image:
-        return np.array(image.convert("RGB"))
-
-
-def read_mask(path: Path) -> NDArray[np.bool_]:
-    """A mask file as ``(H, W)``, True where it is white: where the picture was missing."""
-    from PIL import Image
-
-    with Image.open(path) as image:
-        return np.asarray(image.convert("L")) > 127
-
-
 def write_json(path: Path, value: Any) -> None:
     """Save plain JSON (NaN and infinity are refused) with a stable order of keys."""
     text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
@@ -135,7 +122,11 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+    """IntegrityError for a file that was damaged after it was written."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise IntegrityError(f"{path} is damaged: delete it and run again") from None
 
 
 def digest(value: Any) -> str:
@@ -168,14 +159,32 @@ def names_of(ids: Iterable[str]) -> list[str]:
 
 
 def blocks_of(count: int) -> Iterator[tuple[int, range]]:
-    """Number the blocks of pictures: the unit of work, of resuming and of sharding."""
+    """The blocks of ``count`` pictures: the number of each, and the indices of its pictures."""
     for number, start in enumerate(range(0, count, BLOCK)):
         yield number, range(start, min(start + BLOCK, count))
 
 
+def unfinished(
+    workspace: Workspace, files: str, count: int, shard: Shard, doing: str
+) -> Iterator[tuple[Path, range]]:
+    """The blocks of a shard whose state file is still to be written, with a progress bar.
+
+    ``files`` is the name of these files by the block's number, such as :data:`RECORDS`. Yields the
+    path of the file and the indices of the pictures.
+    """
+    owned = ((number, block) for number, block in blocks_of(count) if shard.owns(number))
+    paths = {workspace.state(files.format(number)): block for number, block in owned}
+    left = {path: block for path, block in paths.items() if not path.exists()}
+    total, ahead = (sum(map(len, blocks.values())) for blocks in (paths, left))
+    with Progress(total, doing, done=total - ahead) as bar:
+        for path, block in left.items():
+            yield path, block
+            bar.update(len(block))
+
+
 @contextmanager
 def stopwatch(workspace: Workspace, stage: str) -> Iterator[None]:
-    """Add the seconds of a stage to ``state/times.json``, which no other file depends on."""
+    """Add the seconds of a stage to ``state/times.json``. No other file depends on them."""
     import time
 
     start = time.perf_counter()

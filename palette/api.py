@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from palette.tasks import available
 from palette.types import Task
 
 if TYPE_CHECKING:
-    from palette.eval.report.files import Report
+    from palette.eval.report.result import Report
     from palette.restoring.restorer import Restorer
 
 
@@ -108,34 +108,18 @@ def evaluate(
     model: Restorer | str | Path,
     data: str | Path = "bundled",
     out: str | Path = "report",
-    *,
-    metrics: Sequence[str] | None = None,
-    protocol: str | None = None,
-    answers: Sequence[Any] = ("mean", "sample"),
-    samples: int = 1,
-    weights: Mapping[str, str | Path | None] | None = None,
-    limit: int | None = None,
-    seed: int = 0,
+    **request: Any,
 ) -> Report:
     """Degrade clean pictures, restore them, and write an HTML, JSON and CSV report to ``out``.
 
-    ``data`` as in :func:`train`; "bundled" is the held-out part. See
-    :func:`palette.eval.evaluate.evaluate`.
+    ``data`` as in :func:`train`; "bundled" is the held-out part. ``request``: fields of
+    :class:`palette.eval.request.Request` (metrics, protocol, limit, answers, samples, seed …);
+    others are a UserError.
     """
     from palette.data.opening import open_source
     from palette.eval.evaluate import evaluate as run
+    from palette.eval.request import Request
 
     restorer = load(model) if isinstance(model, str | Path) else model
     source = open_source(data, split="held_out")
-    return run(
-        restorer,
-        source,
-        out,
-        metrics,
-        limit,
-        seed,
-        protocol=protocol,
-        answers=answers,
-        samples=samples,
-        weights=weights,
-    )
+    return run(restorer, source, out, from_dict(Request, request))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from skimage import data
 
-from palette.eval.pictures import Answer
+from palette.eval.request import Answer
 from palette.seeding import rng
 from palette.types import Condition, Observation, Params, Picture, Spec
 
@@ -53,7 +53,7 @@ class Brighten:
         return {"name": "brighten"}
 
     def restore_observations(
-        self, observations: list[Observation], answer: Answer, steps: int | None, seeds: list[int]
+        self, observations: list[Observation], *, answer: Answer, seeds: list[int]
     ) -> list[Picture]:
         if self.stop_after is not None and self.calls >= self.stop_after:
             raise KeyboardInterrupt

@@ -1,9 +1,9 @@
 """Classification Accuracy Score (Ravuri and Vinyals 2019): what a classifier learns from answers.
 
 Every training picture is replaced by the model's answer to it, a classifier is trained from
-scratch on the answers and tested on real pictures. The same training on the originals (the real
-twin) is the ceiling, on the degraded inputs the floor. Not CA, which asks a classifier that was
-trained on real pictures (see :mod:`palette.eval.metrics.registry.classification`).
+scratch on the answers and tested on real pictures. The same training on the originals is the
+ceiling, on the degraded inputs the floor. Not CA, which asks a classifier that was trained on real
+pictures (see :mod:`palette.eval.metrics.classification`).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,9 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from palette.eval.metrics.distortion import Pixels
 from palette.eval.metrics.perceptual import IMAGENET_DEVIATION, IMAGENET_MEAN
+from palette.eval.metrics.pixels import Pixels, read_pixels
 from palette.eval.metrics.resnet import cifar_resnet
-from palette.eval.workspace import read_pixels
 from palette.files import write_bytes
 from palette.seeding import entropy, rng
 
@@ -64,16 +64,8 @@ PROFILES = {
 }
 """ResNet-50 and ResNet-56 are trained as in the papers; ``quick`` takes minutes on a CPU."""
 
-
 _MEAN = np.array(IMAGENET_MEAN, np.float32)
 _DEVIATION = np.array(IMAGENET_DEVIATION, np.float32)
-
-CAS = {"cas": "CAS top-1", "cas-top5": "CAS top-5"}
-EXPECT = (
-    "Accuracy on real pictures of a classifier trained on this row's pictures alone: highest for "
-    "the originals (the real twin), lowest for the degraded inputs, which the baseline enlarges. "
-    "Answers near the originals carry what a classifier needs."
-)
 
 
 @dataclass(frozen=True)
@@ -115,46 +107,39 @@ def train_and_test(
     """Train from scratch on ``train``, test on ``test``.
 
     The state after every epoch goes to ``checkpoint``, and a run that finds one continues from it.
-    Initial weights, order and crops depend on ``seed`` and the position alone, so that twins
-    differ in their pictures only. On a CPU one thread works: small layers lose more by waiting
-    for a second one than they gain.
+    Initial weights, order and crops depend on ``seed`` and the position alone, so that two
+    trainings differ in their pictures only.
     """
+    with _one_thread(device):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(entropy(seed, "cas", "weights") % 2**63)
+            network = classifier(profile, classes).to(device)
+        optimizer = torch.optim.SGD(
+            network.parameters(),
+            lr=profile.rate,
+            momentum=0.9,
+            nesterov=True,
+            weight_decay=profile.weight_decay,
+        )
+        first = _resume(checkpoint, network, optimizer)
+        for epoch in range(first, profile.epochs):
+            rate = profile.rate * 0.1 ** sum(epoch >= cut for cut in profile.cuts)
+            losses = _epoch(network, optimizer, train, profile, rate, epoch, device, seed)
+            _save(checkpoint, network, optimizer, epoch + 1)
+            progress(epoch + 1, float(np.mean(losses)))
+        return _test(network, test, profile, device)
+
+
+@contextmanager
+def _one_thread(device: str) -> Iterator[None]:
+    """On a CPU one thread works: small layers lose more by waiting for a second than they gain."""
     threads = torch.get_num_threads()
     if torch.device(device).type == "cpu":
         torch.set_num_threads(1)
     try:
-        return _train_and_test(train, test, classes, profile, checkpoint, device, seed, progress)
+        yield
     finally:
         torch.set_num_threads(threads)
-
-
-def _train_and_test(
-    train: Examples,
-    test: Examples,
-    classes: int,
-    profile: Profile,
-    checkpoint: Path,
-    device: str,
-    seed: int,
-    progress: Callable[[int, float], object],
-) -> Hits:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(entropy(seed, "cas", "weights") % 2**63)
-        network = classifier(profile, classes).to(device)
-    optimizer = torch.optim.SGD(
-        network.parameters(),
-        lr=profile.rate,
-        momentum=0.9,
-        nesterov=True,
-        weight_decay=profile.weight_decay,
-    )
-    first = _resume(checkpoint, network, optimizer)
-    for epoch in range(first, profile.epochs):
-        rate = profile.rate * 0.1 ** sum(epoch >= cut for cut in profile.cuts)
-        losses = _epoch(network, optimizer, train, profile, rate, epoch, device, seed)
-        _save(checkpoint, network, optimizer, epoch + 1)
-        progress(epoch + 1, float(np.mean(losses)))
-    return _test(network, test, profile, device)
 
 
 def _epoch(

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from palette.errors import UserError
-from palette.eval.metrics.distortion import Pixels
 from palette.eval.metrics.perceptual import IMAGENET_DEVIATION, IMAGENET_MEAN
+from palette.eval.metrics.pixels import Pixels
 from palette.eval.metrics.weights import Weights
 
 Ranking = Callable[[Sequence[Pixels]], np.ndarray]

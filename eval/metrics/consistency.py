@@ -7,7 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import interpolate
 
-from palette.eval.metrics.distortion import Undefined, comparable_pair, to_uint8
+from palette.eval.metrics.cell import Undefined
+from palette.eval.metrics.distortion import comparable_pair
+from palette.eval.metrics.pixels import to_uint8
 
 CONSISTENCY_UNIT = 1e-5
 
@@ -28,6 +30,6 @@ def consistency(answer: NDArray, given: NDArray) -> float:
 
 
 def colour_drift(answer: NDArray, target: NDArray) -> NDArray[np.float64]:
-    """Mean signed error of red, green and blue ``(3,)``, in grey levels: 0 is no colour cast."""
+    """Mean signed error of red, green and blue ``(3,)``, in units of 1/255: 0 is no colour cast."""
     x, y = comparable_pair(answer, target, as_luma=False, border=0)
     return (x - y).mean(axis=(0, 1))

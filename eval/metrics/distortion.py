@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palette.errors import UserError
+from palette.eval.metrics.cell import Undefined
+from palette.eval.metrics.pixels import Pixels, to_uint8
 
-Pixels = NDArray[np.uint8]
-"""``(H, W, 3)`` uint8."""
-
-# BT.601 studio-range luma of RGB in [0, 1], in grey levels: black is 16, white is 235.
+# BT.601 studio-range luma of RGB in [0, 1], in grey values: black is 16, white is 235.
 LUMA_WEIGHTS = np.array([65.481, 128.553, 24.966])
 LUMA_OFFSET = 16.0
 
@@ -27,28 +26,18 @@ SSIM_WINDOW = 11
 _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 
 
-class Undefined(ValueError):
-    """A metric that has no value for a picture, such as the SSIM of a very small one."""
-
-
-def to_uint8(picture: NDArray[np.floating] | Pixels) -> Pixels:
-    """Round a picture ``(H, W, 3)`` in [0, 1] to the 256 levels of a file; uint8 passes through."""
-    if picture.dtype == np.uint8:
-        return picture  # type: ignore[return-value]
-    if not np.isfinite(picture).all():
-        raise UserError("the picture holds NaN or infinity: metrics need finite values in [0, 1]")
-    return np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
-
-
 def luma(picture: NDArray[np.floating] | Pixels) -> NDArray[np.float64]:
-    """BT.601 luma ``(H, W)`` in grey levels 16 to 235, of a picture rounded to uint8."""
+    """BT.601 luma ``(H, W)``, 16 (black) to 235 (white), of a picture rounded to uint8."""
     return to_uint8(picture).astype(np.float64) @ (LUMA_WEIGHTS / 255) + LUMA_OFFSET
 
 
 def comparable_pair(
     a: NDArray, b: NDArray, *, as_luma: bool, border: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Both pictures rounded, in grey levels, ``(H, W, C)`` with C 3 or 1, the border cut off."""
+    """Both pictures rounded, in 0 … 255, ``(H, W, C)`` with C 3 or 1, the border cut off.
+
+    UserError for other shapes, and for a border that leaves nothing.
+    """
     if a.shape != b.shape or a.ndim != 3 or a.shape[2] != 3:
         raise UserError(
             f"pictures of shapes {a.shape} and {b.shape}: both must be (H, W, 3) of one size"
@@ -60,8 +49,8 @@ def comparable_pair(
         )
     views = []
     for picture in (a, b):
-        levels = luma(picture)[..., None] if as_luma else to_uint8(picture).astype(np.float64)
-        views.append(levels[border : levels.shape[0] - border, border : levels.shape[1] - border])
+        values = luma(picture)[..., None] if as_luma else to_uint8(picture).astype(np.float64)
+        views.append(values[border : values.shape[0] - border, border : values.shape[1] - border])
     return views[0], views[1]
 
 
@@ -97,8 +86,8 @@ def ssim(
     """Structural similarity (Wang et al. 2004), mean over pixels and channels; 1 is identical.
 
     The figures of scikit-image with the paper's settings (Gaussian window, σ 1.5, population
-    covariance), computed with OpenCV's filters. ``mask`` ``(H, W)`` averages
-    the similarity map over its True pixels; an empty one has no value.
+    covariance), computed with OpenCV's filters. ``mask`` ``(H, W)`` averages the similarity map
+    over its True pixels; an empty one has no value.
     """
     x, y = comparable_pair(a, b, as_luma=luma, border=border)
     luminance, contrast = similarity_terms(x, y)
@@ -111,7 +100,7 @@ def ssim(
 def similarity_terms(
     x: NDArray[np.float64], y: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """SSIM's luminance and contrast-structure maps ``(H, W, C)``, of pictures in grey levels.
+    """SSIM's luminance and contrast-structure maps ``(H, W, C)``, of pictures in 0 … 255.
 
     Their product is SSIM (Wang et al. 2004, equations 6 and 13): a Gaussian window of 11 taps and
     σ 1.5, population covariance, pictures mirrored at their border.

@@ -12,8 +12,11 @@ from numpy.typing import NDArray
 from palette.errors import UserError
 from palette.eval.metrics.frechet import Gaussian, gaussian_of
 from palette.eval.metrics.inception import Inception
+from palette.eval.metrics.pixels import SUFFIXES, read_pixels
 from palette.eval.metrics.weights import find
-from palette.eval.workspace import BLOCK, SUFFIXES, read_pixels
+
+BATCH = 16
+"""Pictures that the network sees at once."""
 
 
 def fid_of_folders(
@@ -49,19 +52,19 @@ def pictures_below(folder: str | Path) -> list[Path]:
 
 
 def features_of_files(network: Inception, paths: Sequence[Path]) -> NDArray[np.float32]:
-    """Features ``(N, 2048)``; the next block is decoded while the network works on this one."""
-    blocks = [paths[start : start + BLOCK] for start in range(0, len(paths), BLOCK)]
+    """Features ``(N, 2048)``; the next batch is decoded while the network works on this one."""
+    batches = [paths[start : start + BATCH] for start in range(0, len(paths), BATCH)]
 
     def decoded() -> Iterator[list[NDArray[np.uint8]]]:
         with ThreadPoolExecutor(1) as pool:
-            following = pool.submit(_decode, blocks[0])
-            for block in blocks[1:]:
-                current, following = following, pool.submit(_decode, block)
+            following = pool.submit(_decode, batches[0])
+            for batch in batches[1:]:
+                current, following = following, pool.submit(_decode, batch)
                 yield current.result()
             yield following.result()
 
-    return np.concatenate([network.features(block) for block in decoded()])
+    return np.concatenate([network.features(batch) for batch in decoded()])
 
 
-def _decode(block: Sequence[Path]) -> list[NDArray[np.uint8]]:
-    return [read_pixels(path) for path in block]
+def _decode(batch: Sequence[Path]) -> list[NDArray[np.uint8]]:
+    return [read_pixels(path) for path in batch]

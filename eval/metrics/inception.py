@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn.functional import interpolate
 
-from palette.eval.metrics.distortion import Pixels
+from palette.eval.metrics.pixels import Pixels
 from palette.eval.metrics.weights import Weights
 
 FEATURES = 2048

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from palette.eval.metrics.cell import Undefined
 from palette.eval.metrics.distortion import (
     SSIM_WINDOW,
-    Undefined,
     comparable_pair,
     inside,
     similarity_terms,

@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from palette.errors import UserError
-from palette.eval.metrics.distortion import Pixels, Undefined
+from palette.eval.metrics.cell import Undefined
+from palette.eval.metrics.pixels import Pixels
 from palette.eval.metrics.weights import Weights
 
 Distance = Callable[[Pixels, Pixels], float]
@@ -25,7 +26,7 @@ LPIPS_SMALLEST_SIDE = 32
 def lpips_distance(weights: Weights, device: str = "cpu") -> Distance:
     """LPIPS 0.1 with AlexNet (Zhang et al. 2018); its linear layers are those of the package."""
     try:
-        import lpips
+        import lpips  # pyright: ignore[reportMissingImports] -- an extra
     except ImportError:
         raise UserError(
             "LPIPS needs the package lpips: pip install 'palette-diffusion[lpips]'"

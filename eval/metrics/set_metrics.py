@@ -1,22 +1,24 @@
-"""Metrics of a whole set of pictures: FID, KID and Inception score, from one pass of features."""
+"""Set metrics, of all pictures of a row together: FID, KID and the Inception score.
+
+All three come from one pass of features (:mod:`palette.eval.metrics.inception`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from palette.eval.metrics.cell import Cell
 from palette.eval.metrics.frechet import Gaussian, gaussian_of
 from palette.eval.metrics.inception import FEATURES
-from palette.eval.metrics.kid import Spread, inception_score, kernel_distance
-from palette.eval.report.intervals import half_sampling
+from palette.eval.metrics.intervals import half_sampling
+from palette.eval.metrics.kid import inception_score, kernel_distance
 
 
 @dataclass(frozen=True)
-class Population:
+class PictureSet:
     """One row's features ``(N, 2048)`` and logits ``(N, 1008)``, beside the reference's.
 
     ``reference_features`` is None where only statistics of the reference are known.
@@ -29,37 +31,12 @@ class Population:
     is_reference: bool
 
 
-Cell = dict[str, Any]
-"""``value`` (None with a ``reason``), ``count``, ``low``, ``high``, and ``warning`` or ``note``."""
-
-
-@dataclass(frozen=True)
-class PopulationMetric:
-    """A metric of a set of pictures, and its words for the report."""
-
-    title: str
-    unit: str
-    better: Literal["higher", "lower"]
-    digits: int
-    expect: str
-    compute: Callable[[Population], Cell]
-
-
-def few_pictures(count: int | None) -> str | None:
-    """The warning that FID of few pictures must carry."""
-    if count is None or count >= FEATURES:
-        return None
-    return (
-        f"FID of {count} pictures, fewer than its {FEATURES} dimensions: biased upwards, and not "
-        "to be compared with figures of other counts; trust KID instead"
-    )
-
-
-def _fid(population: Population) -> Cell:
-    features, reference = population.features, population.reference
+def fid(pictures: PictureSet) -> Cell:
+    """With the warning that FID of few pictures must carry."""
+    features, reference = pictures.features, pictures.reference
     count = len(features)
     if count < 2:
-        return {"value": None, "count": count, "reason": "FID needs 2 pictures or more"}
+        return Cell(None, count, reason="FID needs 2 pictures or more")
 
     def distance(rows: NDArray[np.float32]) -> float:
         if len(rows) < FEATURES:
@@ -68,77 +45,51 @@ def _fid(population: Population) -> Cell:
 
     value = max(0.0, distance(features))
     cell = _cell(value, count, half_sampling(value, lambda i: distance(features[i]), count))
-    warning = few_pictures(count) or few_pictures(reference.count)
-    return cell | ({"warning": warning} if warning else {})
+    return replace(cell, warning=_few_pictures(count) or _few_pictures(reference.count))
 
 
-def _kid(population: Population) -> Cell:
-    features, reference = population.features, population.reference_features
+def kid(pictures: PictureSet) -> Cell:
+    """In units of 1e-3."""
+    features, reference = pictures.features, pictures.reference_features
     count = len(features)
     if reference is None:
         reason = "KID needs the reference's pictures: its statistics are not enough"
-        return {"value": None, "count": count, "reason": reason}
-    if population.is_reference:  # unbiased only for two independent sets
-        return {"value": None, "count": count, "reason": "this is the reference itself"}
+        return Cell(None, count, reason=reason)
+    if pictures.is_reference:  # unbiased only for two independent sets
+        return Cell(None, count, reason="this is the reference itself")
     if min(count, len(reference)) < 2:
-        return {"value": None, "count": count, "reason": "KID needs 2 pictures or more"}
+        return Cell(None, count, reason="KID needs 2 pictures or more")
     value, deviation = kernel_distance(features, reference)
-    cell = _cell(
-        1000 * value,
-        count,
-        half_sampling(
+    interval = None
+    if deviation is None:
+        interval = half_sampling(
             1000 * value, lambda i: 1000 * kernel_distance(features[i], reference).value, count
         )
-        if deviation is None
-        else None,
+    spread = None if deviation is None else 1000 * deviation
+    return replace(_cell(1000 * value, count, interval), note=_spread(spread, "subsets"))
+
+
+def score(pictures: PictureSet) -> Cell:
+    """The Inception score."""
+    logits, count = pictures.logits, len(pictures.logits)
+    value, deviation = inception_score(logits)
+    interval = half_sampling(value, lambda i: inception_score(logits[i]).value, count)
+    return replace(_cell(value, count, interval), note=_spread(deviation, "chunks"))
+
+
+def _few_pictures(count: int | None) -> str | None:
+    if count is None or count >= FEATURES:
+        return None
+    return (
+        f"FID of {count} pictures, fewer than its {FEATURES} dimensions: biased upwards, and not "
+        "to be compared with figures of other counts; trust KID instead"
     )
-    return cell | _spread(Spread(1000 * value, deviation and 1000 * deviation), "subsets")
-
-
-def _inception_score(population: Population) -> Cell:
-    logits = population.logits
-    score = inception_score(logits)
-    interval = half_sampling(score.value, lambda i: inception_score(logits[i]).value, len(logits))
-    return _cell(score.value, len(logits), interval) | _spread(score, "chunks")
 
 
 def _cell(value: float, count: int, interval: tuple[float, float] | None) -> Cell:
     low, high = interval or (None, None)
-    return {"value": value, "count": count, "low": low, "high": high}
+    return Cell(value, count, low, high)
 
 
-def _spread(spread: Spread, over: str) -> Cell:
-    if spread.deviation is None:
-        return {}
-    return {"note": f"standard deviation over {over} {spread.deviation:.4g}"}
-
-
-POPULATIONS: dict[str, PopulationMetric] = {
-    "fid": PopulationMetric(
-        "FID",
-        "",
-        "lower",
-        2,
-        "Distance between the features of all answers and of all references. The originals' figure "
-        "is the floor; a sample should lie nearer to it than the smooth mean answer.",
-        _fid,
-    ),
-    "kid": PopulationMetric(
-        "KID",
-        "1e-3",
-        "lower",
-        3,
-        "Like FID but unbiased, so it may be trusted for few pictures; about 0 (also just below) "
-        "says that answers and references cannot be told apart.",
-        _kid,
-    ),
-    "is": PopulationMetric(
-        "IS",
-        "",
-        "higher",
-        2,
-        "Inception score over all 1008 outputs, without bias, in chunks of 5000: how certain and "
-        "how varied the recognised classes are. It grows with the number of pictures.",
-        _inception_score,
-    ),
-}
+def _spread(deviation: float | None, over: str) -> str | None:
+    return None if deviation is None else f"standard deviation over {over} {deviation:.4g}"

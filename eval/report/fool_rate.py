@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from palette.errors import IntegrityError, UserError
 from palette.eval import workspace as files
-from palette.eval.measure import Gallery, Row
-from palette.eval.report.intervals import wilson
-from palette.eval.report.page import data_uri
+from palette.eval.gallery import Gallery, Row
+from palette.eval.metrics.intervals import wilson
+from palette.eval.metrics.pixels import read_pixels
+from palette.eval.report.embedded import data_uri
 from palette.files import write_bytes
 from palette.seeding import rng
 
@@ -36,7 +37,14 @@ class FoolRate:
     by_subject: dict[str, float]
 
     def as_json(self) -> dict[str, Any]:
-        return vars(self).copy()
+        return asdict(self)
+
+    def as_text(self) -> str:
+        """A line for a terminal."""
+        return (
+            f"fool rate {self.rate:.1%} ({self.low:.1%} to {self.high:.1%}), "
+            f"{self.trials} trials of {len(self.by_subject)} subjects; 50 % is perfect"
+        )
 
 
 def export_sheet(
@@ -44,19 +52,21 @@ def export_sheet(
 ) -> Path:
     """Write ``fool-sheet.html`` with ``pairs`` pictures of ``row``, and ``fool-key.json``.
 
-    Pictures, their order and sides depend on ``seed``. ValueError for more pairs than pictures.
+    Pictures, their order and sides depend on ``seed``. UserError for more pairs than pictures.
     """
     from jinja2 import Environment
 
     if not 1 <= pairs <= len(gallery.names):
-        raise UserError(f"{pairs} pairs of {len(gallery.names)} pictures: choose fewer")
+        raise UserError(
+            f"{pairs} pairs of {len(gallery.names)} pictures: choose 1 to {len(gallery.names)}"
+        )
     generator = rng(seed, "fool-rate")
     chosen: list[int] = generator.permutation(len(gallery.names))[:pairs].tolist()
     trials, key = [], []
     for index in chosen:
         name = gallery.names[index]
-        restored = data_uri(files.read_pixels(row.pictures[name]), lossless=True)
-        original = data_uri(files.read_pixels(gallery.target[name]), lossless=True)
+        restored = data_uri(read_pixels(row.pictures[name]), lossless=True)
+        original = data_uri(read_pixels(gallery.target[name]), lossless=True)
         restored_at = SIDES[int(generator.integers(2))]
         shown = (restored, original) if restored_at == "left" else (original, restored)
         trials.append({"left": shown[0], "right": shown[1]})

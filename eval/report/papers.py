@@ -1,4 +1,4 @@
-"""What the papers report, to be printed beside own rows, and whether the two may be compared.
+"""What the papers report, to be printed beside own rows, and whether the two can be compared.
 
 Figures are those of Palette (Saharia et al. 2022) and SR3 (Saharia et al. 2021), as published;
 LDM-4 is Rombach et al. 2022.
@@ -7,7 +7,7 @@ LDM-4 is Rombach et al. 2022.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 
@@ -93,13 +93,34 @@ SR3_64_256 = (
 )
 
 
+@dataclass(frozen=True)
+class Published:
+    """A paper's row beside own rows: the figures of metrics that were measured here, and why the
+    two cannot be compared (``because``; nothing: they can)."""
+
+    title: str
+    figures: dict[str, float]
+    count: int | None
+    note: str
+    because: list[str]
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def as_text(self, titles: Mapping[str, str]) -> str:
+        """A line for a terminal. ``titles`` are those of the metrics, by name."""
+        figures = ", ".join(f"{titles[name]} {value}" for name, value in self.figures.items())
+        verdict = f"no, because {'; '.join(self.because)}" if self.because else "yes"
+        return f"paper: {self.title}: {figures or '–'} (comparable: {verdict})"
+
+
 def beside(
     rows: tuple[PaperRow, ...],
     manifest: Mapping[str, Any],
     dataset: str | None,
     reference_count: int | None,
-) -> list[dict[str, Any]]:
-    """The rows as plain JSON, each with ``comparable`` and, where it is not, ``because``."""
+) -> list[Published]:
+    """The paper's rows; ``dataset`` and ``reference_count`` are those of its figures."""
     measured = manifest["settings"]["metrics"]
     general = []
     if dataset is not None and manifest.get("dataset") != dataset:
@@ -110,13 +131,13 @@ def beside(
         if not weights["published"]
     ]
     return [
-        {
-            "title": row.title,
-            "figures": {name: row.figures[name] for name in row.figures if name in measured},
-            "count": row.count,
-            "note": row.note,
-            "because": [*_own_reasons(row, manifest, reference_count), *general],
-        }
+        Published(
+            title=row.title,
+            figures={name: row.figures[name] for name in row.figures if name in measured},
+            count=row.count,
+            note=row.note,
+            because=[*_own_reasons(row, manifest, reference_count), *general],
+        )
         for row in rows
     ]
 

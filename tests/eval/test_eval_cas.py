@@ -1,4 +1,4 @@
-"""The Classification Accuracy Score: networks, resuming, twins and their order."""
+"""The Classification Accuracy Score: networks, resuming, the order of the rows."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ import torch
 from eval_standins import Brighten
 from PIL import Image
 
-from palette.eval.evaluate import Request, run, run_shard
-from palette.eval.measure import Shard
+from palette.data.images import write
+from palette.eval.evaluate import evaluate, evaluate_shard
 from palette.eval.metrics.cas import PROFILES, Examples, train_and_test
 from palette.eval.metrics.resnet import cifar_resnet
+from palette.eval.request import Request
 from palette.seeding import rng
+from palette.shard import Shard
 from palette.types import Picture
 
 SMALL = replace(PROFILES["quick"], epochs=4, batch=16, cuts=(3,), side=16, stride=1)
@@ -53,6 +55,13 @@ class Textures:
 
     def fingerprint(self) -> str:
         return f"textures-{self.each}-{self.first}"
+
+    def save(self, folder: Path) -> Path:
+        """The pictures as files, in a folder for each class."""
+        for index, name in enumerate(self.ids):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            write(folder / name, self.read(index))
+        return folder
 
 
 def examples(folder: Path, each: int, first: int = 0) -> Examples:
@@ -101,12 +110,13 @@ def test_it_learns_and_resumes_to_the_same_answers(tmp_path: Path) -> None:
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
-def test_the_twins_are_in_one_report_in_their_order(
+def test_the_rows_are_in_one_report_in_their_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(PROFILES, "quick", SMALL)
-    request = Request(("psnr", "cas", "cas-top5"), cas_test=Textures(10, first=500), device="cpu")
-    report = run(Brighten(), Textures(24), tmp_path / "out", request)
+    test = Textures(10, first=500).save(tmp_path / "test")
+    request = Request(("psnr", "cas", "cas-top5"), cas_test=test, device="cpu")
+    report = evaluate(Brighten(), Textures(24), tmp_path / "out", request)
     real, degraded = report.value("original", "cas"), report.value("baseline", "cas")
     assert real is not None
     assert degraded is not None
@@ -118,17 +128,17 @@ def test_the_twins_are_in_one_report_in_their_order(
     page = report.html.read_text()
     assert "Classifiers trained on each row" in page
     assert not list((tmp_path / "out" / "state").glob("*.pt"))
-    again = run(Brighten(), Textures(24), tmp_path / "out", request)
+    again = evaluate(Brighten(), Textures(24), tmp_path / "out", request)
     assert again.json.read_bytes() == report.json.read_bytes()
 
 
 def test_errors_say_what_is_missing(tmp_path: Path) -> None:
     request = Request(("cas",), device="cpu")
     with pytest.raises(ValueError, match="--cas-test"):
-        run(Brighten(), Textures(2), tmp_path / "out", request)
-    request = replace(request, cas_test=Textures(2))
+        evaluate(Brighten(), Textures(2), tmp_path / "out", request)
+    request = replace(request, cas_test=Textures(2).save(tmp_path / "test"))
     with pytest.raises(ValueError, match="leave it out of shards"):
-        run_shard(Brighten(), Textures(2), tmp_path / "out", request, Shard(0, 2))
+        evaluate_shard(Brighten(), Textures(2), tmp_path / "out", request, Shard(0, 2))
     with pytest.raises(ValueError, match="unknown CAS profile 'slow'"):
-        run(Brighten(), Textures(2), tmp_path / "out", replace(request, cas_profile="slow"))
+        evaluate(Brighten(), Textures(2), tmp_path / "out", replace(request, cas_profile="slow"))
     assert not (tmp_path / "out").exists()

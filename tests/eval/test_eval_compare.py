@@ -13,6 +13,7 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from palette.errors import IntegrityError
 from palette.eval.compare import compare
+from palette.eval.request import Measuring
 
 
 def pictures(count: int = 6) -> dict[str, np.ndarray]:
@@ -41,7 +42,7 @@ def test_pairs_join_by_name_whatever_order_and_format(tmp_path: Path) -> None:
         save(tmp_path / "restored", restored, ".tif"),
         save(tmp_path / "reference", originals, ".PNG"),
         tmp_path / "out",
-        ["psnr", "ssim", "drift"],
+        Measuring(("psnr", "ssim", "drift")),
     )
     assert list(report.data["table"]) == ["baseline", "original", "restored"]
     for picture in report.data["pictures"]:
@@ -53,7 +54,10 @@ def test_pairs_join_by_name_whatever_order_and_format(tmp_path: Path) -> None:
     assert ours is not None
     assert ours > baseline
     again = compare(
-        tmp_path / "restored", tmp_path / "reference", tmp_path / "out", ["psnr", "ssim", "drift"]
+        tmp_path / "restored",
+        tmp_path / "reference",
+        tmp_path / "out",
+        Measuring(("psnr", "ssim", "drift")),
     )
     assert again.json.read_bytes() == report.json.read_bytes()
 
@@ -106,7 +110,7 @@ def test_the_input_adds_its_rows(tmp_path: Path) -> None:
         save(tmp_path / "restored", originals),
         save(tmp_path / "reference", originals),
         tmp_path / "out",
-        ["psnr", "consistency"],
+        Measuring(("psnr", "consistency")),
         given=save(tmp_path / "input", small),
     )
     assert list(report.data["table"]) == ["input", "baseline", "original", "restored"]
@@ -132,7 +136,7 @@ def test_masks_restrict_the_hole_metrics(tmp_path: Path) -> None:
         save(tmp_path / "restored", restored),
         save(tmp_path / "reference", originals),
         tmp_path / "out",
-        ["psnr", "hole"],
+        Measuring(("psnr", "hole")),
         masks=save(tmp_path / "masks", dict.fromkeys(originals, mask)),
     )
     assert report.value("restored", "ssim-hole") is not None

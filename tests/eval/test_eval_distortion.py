@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from skimage import data
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from palette.eval.metrics.distortion import Undefined, luma, psnr, ssim, to_uint8
+from palette.eval.metrics.cell import Undefined
+from palette.eval.metrics.distortion import luma, psnr, ssim
+from palette.eval.metrics.pixels import to_uint8
 
 
 def photograph() -> np.ndarray:

@@ -11,16 +11,17 @@ from pathlib import Path
 import pytest
 from eval_standins import Brighten, CheapInception, Crops
 
-from palette.errors import IntegrityError
-from palette.eval.evaluate import Request, evaluate, run, run_shard
-from palette.eval.measure import Shard, parse_shard
+from palette.errors import IntegrityError, UserError
+from palette.eval.evaluate import evaluate, evaluate_shard
 from palette.eval.merge import merge
-from palette.eval.report.files import Report
+from palette.eval.report.result import Report
+from palette.eval.request import Request, WeightsFiles
+from palette.shard import Shard, parse_shard
 
 
 def test_rows_files_and_order(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    report = evaluate(Brighten(), Crops(), out, answers=("mean", "sample"), samples=2)
+    report = evaluate(Brighten(), Crops(), out, Request(samples=2))
     assert list(report.data["table"]) == ["input", "baseline", "original", "mean", "sample"]
     psnr = {row: report.value(row, "psnr") for row in report.data["table"]}
     assert psnr["mean"] is not None
@@ -60,7 +61,7 @@ def test_the_values_are_those_of_the_saved_pictures(tmp_path: Path) -> None:
 @pytest.fixture
 def cheap_inception(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The path of a weights file, whatever it holds: the network is a stand-in."""
-    monkeypatch.setattr("palette.eval.inception.Inception", CheapInception)
+    monkeypatch.setattr("palette.eval.measure.Inception", CheapInception)
     path = tmp_path / "weights.pth"
     path.write_text("unused")
     return path
@@ -68,9 +69,8 @@ def cheap_inception(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def whole_request(weights: Path) -> Request:
     metrics = ("psnr", "ssim", "consistency", "fid", "kid", "is", "diversity")
-    return Request(
-        metrics, answers=("mean", "sample"), samples=2, weights={"inception": weights}, device="cpu"
-    )
+    files = WeightsFiles(inception=weights)
+    return Request(metrics, samples=2, weights=files, device="cpu")
 
 
 class Killed(BaseException):
@@ -91,7 +91,7 @@ def run_until_write(number: int | None, out: Path, request: Request) -> tuple[in
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "replace", dying)
         try:
-            report = run(Brighten(), Crops(20), out, request)
+            report = evaluate(Brighten(), Crops(20), out, request)
         except Killed:
             report = None
     return written, report
@@ -107,7 +107,7 @@ def test_killed_at_any_stage_and_run_again_gives_the_same_bytes(
     for number in (0, 97, files - 14, files - 8, files - 3, files - 1):
         out = tmp_path / f"killed-{number}"
         assert run_until_write(number, out, request) == (number, None)
-        again = run(Brighten(), Crops(20), out, request)
+        again = evaluate(Brighten(), Crops(20), out, request)
         assert again.json.read_bytes() == whole.json.read_bytes(), number
         assert again.csv.read_bytes() == whole.csv.read_bytes(), number
 
@@ -136,17 +136,17 @@ def test_a_real_kill_leaves_no_half_file(tmp_path: Path) -> None:
 
 def test_merged_shards_are_the_whole_run(tmp_path: Path, cheap_inception: Path) -> None:
     request = whole_request(cheap_inception)
-    whole = run(Brighten(), Crops(40), tmp_path / "whole", request)
+    whole = evaluate(Brighten(), Crops(40), tmp_path / "whole", request)
     for index in range(3):
         shard = Shard(index, 3)
-        run_shard(Brighten(), Crops(40), tmp_path / f"shard-{index}", request, shard)
+        evaluate_shard(Brighten(), Crops(40), tmp_path / f"shard-{index}", request, shard)
     folders = [tmp_path / f"shard-{index}" for index in (2, 0, 1)]
     with pytest.raises(IntegrityError, match="blocks 1 of 3"):
         merge(folders[:2], tmp_path / "partial")
     merged = merge(folders, tmp_path / "merged")
     assert merged.json.read_bytes() == whole.json.read_bytes()
     assert merged.csv.read_bytes() == whole.csv.read_bytes()
-    evaluate(Brighten(), Crops(40), tmp_path / "other", seed=1)
+    evaluate(Brighten(), Crops(40), tmp_path / "other", Request(seed=1))
     with pytest.raises(IntegrityError, match=r"differs .* in .*seed"):
         merge([folders[0], tmp_path / "other"], tmp_path / "mixed")
 
@@ -160,7 +160,7 @@ def test_shards_are_written_as_a_fraction() -> None:
 
 def test_few_pictures_carry_their_warning(tmp_path: Path, cheap_inception: Path) -> None:
     request = whole_request(cheap_inception)
-    report = run(Brighten(), Crops(20), tmp_path / "out", request)
+    report = evaluate(Brighten(), Crops(20), tmp_path / "out", request)
     assert any("FID of 20 pictures" in warning for warning in report.data["warnings"])
     assert "FID of 20 pictures" in report.html.read_text()
     assert "warning: FID of 20 pictures" in report.as_text()
@@ -174,11 +174,11 @@ def test_few_pictures_carry_their_warning(tmp_path: Path, cheap_inception: Path)
 
 
 def test_given_statistics_are_the_reference(tmp_path: Path, cheap_inception: Path) -> None:
-    first = run(Brighten(), Crops(20), tmp_path / "first", whole_request(cheap_inception))
+    first = evaluate(Brighten(), Crops(20), tmp_path / "first", whole_request(cheap_inception))
     saved = tmp_path / "first" / "reference.npz"
-    weights = {"inception": cheap_inception}
+    weights = WeightsFiles(inception=cheap_inception)
     request = Request(("fid", "kid"), weights=weights, reference=saved, device="cpu")
-    second = run(Brighten(), Crops(20), tmp_path / "second", request)
+    second = evaluate(Brighten(), Crops(20), tmp_path / "second", request)
     assert second.value("mean", "fid") == pytest.approx(first.value("mean", "fid"), rel=1e-6)
     assert second.data["manifest"]["reference"]["count"] == 20
     assert second.value("mean", "kid") is None
@@ -194,16 +194,16 @@ def test_a_finished_evaluation_does_no_work_again(tmp_path: Path) -> None:
 
 
 def test_the_folder_of_another_evaluation_is_refused(tmp_path: Path) -> None:
-    evaluate(Brighten(), Crops(), tmp_path / "out", limit=2)
-    with pytest.raises(IntegrityError, match="another seed"):
-        evaluate(Brighten(), Crops(), tmp_path / "out", limit=2, seed=1)
+    evaluate(Brighten(), Crops(), tmp_path / "out", Request(limit=2))
+    with pytest.raises(UserError, match="another seed"):
+        evaluate(Brighten(), Crops(), tmp_path / "out", Request(limit=2, seed=1))
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("dear")
-    with pytest.raises(IntegrityError, match="not empty"):
+    with pytest.raises(UserError, match="not empty"):
         evaluate(Brighten(), Crops(), tmp_path / "mine")
     (tmp_path / "killed").mkdir()  # a kill in the first write leaves no more than this
     (tmp_path / "killed" / ".0123.partial").write_text("{")
-    evaluate(Brighten(), Crops(), tmp_path / "killed", limit=2)
+    evaluate(Brighten(), Crops(), tmp_path / "killed", Request(limit=2))
 
 
 def test_bad_arguments_say_the_choices(tmp_path: Path) -> None:
@@ -214,5 +214,5 @@ def test_bad_arguments_say_the_choices(tmp_path: Path) -> None:
         ({"samples": 0}, "samples 0"),
     ]:
         with pytest.raises(ValueError, match=message):
-            evaluate(Brighten(), Crops(), tmp_path / "out", **arguments)
+            evaluate(Brighten(), Crops(), tmp_path / "out", Request(**arguments))
         assert not (tmp_path / "out").exists()

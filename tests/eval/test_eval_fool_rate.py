@@ -10,9 +10,10 @@ import pytest
 from PIL import Image
 
 from palette.errors import IntegrityError
-from palette.eval.compare import FoolStudy, compare
+from palette.eval.compare import compare
+from palette.eval.metrics.intervals import wilson
 from palette.eval.report.fool_rate import read_answers
-from palette.eval.report.intervals import wilson
+from palette.eval.request import FoolStudy
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from palette.eval.report.intervals import bootstrap, half_sampling, mean, wilson
+from palette.eval.metrics.intervals import bootstrap, half_sampling, mean, wilson
 
 
 def test_bootstrap_covers_and_equals_the_normal_interval() -> None:

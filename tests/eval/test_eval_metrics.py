@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -11,23 +12,32 @@ from PIL import Image
 from skimage import data
 from skimage.metrics import structural_similarity
 
+from palette.eval.metrics.cell import Undefined
 from palette.eval.metrics.classification import class_indices, resnet50
 from palette.eval.metrics.consistency import colour_drift, consistency
-from palette.eval.metrics.distortion import Undefined
 from palette.eval.metrics.multiscale import WEIGHTS, ms_ssim
+from palette.eval.metrics.per_picture import Measure, Pair, Setup
 from palette.eval.metrics.perceptual import googlenet_distance, lpips_distance
-from palette.eval.metrics.registry import METRICS, Pair, Setup
-from palette.eval.metrics.weights import Weights, find
-from palette.eval.settings import GROUPS, choose
+from palette.eval.metrics.registry import GROUPS, METRICS, PerPicture, PerSet
+from palette.eval.metrics.weights import PUBLISHED, Weights, find
+from palette.eval.request import Measuring, WeightsFiles
+from palette.eval.settings import Settings
 
 
 def photograph(side: int = 192) -> np.ndarray:
     return np.ascontiguousarray(data.astronaut()[60 : 60 + side, 120 : 120 + side])
 
 
-def noisy(picture: np.ndarray, levels: float = 10, seed: int = 0) -> np.ndarray:
-    noise = np.random.default_rng(seed).normal(0, levels, picture.shape)
+def noisy(picture: np.ndarray, deviation: float = 10, seed: int = 0) -> np.ndarray:
+    noise = np.random.default_rng(seed).normal(0, deviation, picture.shape)
     return np.clip(np.rint(picture + noise), 0, 255).astype(np.uint8)
+
+
+def measure_of(name: str) -> Measure:
+    """The measure of a per-picture metric, without weights."""
+    how = METRICS[name].how
+    assert isinstance(how, PerPicture)
+    return how.begin(Setup())
 
 
 def test_ms_ssim_equals_a_plain_transcription_of_the_paper() -> None:
@@ -91,7 +101,7 @@ def test_colour_drift_is_signed_and_per_channel() -> None:
     answer = target + np.array([3, 0, 250], np.uint8)  # 250 wraps around to −6
     assert colour_drift(answer, target) == pytest.approx([3, 0, -6])
     pair = Pair(answer, target)
-    values = [METRICS[name].begin(Setup())([pair])[0] for name in GROUPS["drift"]]
+    values = [measure_of(name)([pair])[0] for name in GROUPS["drift"]]
     assert values == pytest.approx([3, 0, -6])
 
 
@@ -166,26 +176,32 @@ def test_hole_metrics_look_at_the_hole_only() -> None:
     mask[20:40, 20:40] = True
     answer = target.copy()
     answer[~mask] = 0
-    value = METRICS["psnr-hole"].begin(Setup())([Pair(answer, target, mask=mask)])[0]
+    value = measure_of("psnr-hole")([Pair(answer, target, mask=mask)])[0]
     assert value == "identical to the target: infinite"
-    value = METRICS["psnr-hole"].begin(Setup())([Pair(answer, target)])[0]
+    value = measure_of("psnr-hole")([Pair(answer, target)])[0]
     assert value == "this task has no mask"
 
 
 def test_diversity_of_equal_samples_is_none_and_of_one_undefined() -> None:
     a = photograph()
     for name, equal in (("diversity", 0.0), ("diversity-ms-ssim", 1.0)):
-        measure = METRICS[name].begin(Setup())
+        measure = measure_of(name)
         assert measure([Pair(a, a, draws=[a, a, a])]) == [pytest.approx(equal)]
         assert measure([Pair(a, a)]) == ["diversity needs two samples or more of an input"]
 
 
 def test_groups_expand_and_repeat_nothing() -> None:
-    settings = choose(["psnr", "drift", "psnr", "fid"], False, 0, "cpu")
+    settings = Settings.of(Measuring(("psnr", "drift", "psnr", "fid")))
     assert settings.metrics == ("psnr", *GROUPS["drift"], "fid")
-    assert settings.populations == ["fid"]
+    assert list(settings.computed(PerSet)) == ["fid"]
     with pytest.raises(ValueError, match="did you mean 'ssim'"):
-        choose(["sssim"], False, 0, "cpu")
+        Settings.of(Measuring(("sssim",)))
+
+
+def test_weights_have_a_flag_for_every_kind_that_a_metric_needs() -> None:
+    kinds = {field.name for field in fields(WeightsFiles)}
+    assert kinds == set(PUBLISHED)
+    assert {metric.weights for metric in METRICS.values()} - {None} == kinds
 
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from eval_standins import Brighten, Crops
 
-from palette.eval.evaluate import Request, run
-from palette.eval.metrics.cas import CAS, PROFILES
+from palette.eval.evaluate import evaluate
+from palette.eval.metrics.cas import PROFILES
 from palette.eval.metrics.registry import METRICS
-from palette.eval.metrics.set_metrics import POPULATIONS
 from palette.eval.pictures import degraded
 from palette.eval.protocols import PROTOCOLS, find_protocol
 from palette.eval.report import papers
-from palette.eval.settings import choose
+from palette.eval.request import Measuring, Request
+from palette.eval.settings import Settings
 from palette.eval.workspace import digest
 from palette.seeding import rng
 from palette.tasks import TASKS
@@ -49,7 +49,7 @@ def test_protocols_never_change_in_silence() -> None:
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_every_protocol_can_be_asked_for(name: str) -> None:
     protocol = find_protocol(name)
-    assert choose(protocol.metrics, False, 0, "cpu").metrics
+    assert Settings.of(Measuring(), protocol.metrics).metrics
     if protocol.operator is not None:
         params = protocol.operator.draw(Spec(256, 256), rng(0))
         assert digest(params)
@@ -90,7 +90,7 @@ def manifest(**changes: object) -> dict[str, object]:
 
 def verdict(**changes: object) -> list[str]:
     rows = papers.beside(papers.JPEG_Q5, manifest(**changes), "imagenet-ctest10k", 50_000)
-    return rows[1]["because"]
+    return rows[1].because
 
 
 def test_comparable_only_if_everything_is_as_the_paper_has_it() -> None:
@@ -106,11 +106,11 @@ def test_comparable_only_if_everything_is_as_the_paper_has_it() -> None:
 def test_a_protocol_of_another_task_or_scale_is_refused(tmp_path: Path) -> None:
     request = Request(("psnr",), protocol="palette-jpeg-q5")
     with pytest.raises(ValueError, match="for jpeg-restoration, the model is for halving"):
-        run(Brighten(), Crops(), tmp_path / "out", request)
+        evaluate(Brighten(), Crops(), tmp_path / "out", request)
     model = Brighten()
     model.task = TASKS["super-resolution"](scale=4)
     with pytest.raises(ValueError, match="8 times, the model 4 times"):
-        run(model, Crops(), tmp_path / "out", replace(request, protocol="sr3-16-128"))
+        evaluate(model, Crops(), tmp_path / "out", replace(request, protocol="sr3-16-128"))
     with pytest.raises(ValueError, match="did you mean 'palette-jpeg-q5'"):
         find_protocol("palette-jpg-q5")
 
@@ -119,7 +119,7 @@ def test_a_run_by_protocol_prints_the_papers_rows(tmp_path: Path) -> None:
     model = Brighten()
     model.task = TASKS["jpeg-restoration"]()
     request = Request(("psnr", "ssim"), protocol="palette-jpeg-q5", limit=2)
-    report = run(model, Crops(), tmp_path / "out", request)
+    report = evaluate(model, Crops(), tmp_path / "out", request)
     record = report.data["pictures"][0]["record"]
     assert (record["height"], record["width"]) == (256, 256)
     assert record["degradation"]["quality"] == 5
@@ -130,7 +130,7 @@ def test_a_run_by_protocol_prints_the_papers_rows(tmp_path: Path) -> None:
 
 def test_the_documentation_names_every_metric_and_protocol() -> None:
     page = (Path(__file__).parents[2] / "docs" / "evaluation.md").read_text(encoding="utf-8")
-    for name in [*METRICS, *POPULATIONS, *CAS]:
+    for name in METRICS:
         assert name in page or name.startswith("drift-")
     for name in PROTOCOLS:
         prefix, _, last = name.rpartition("-")

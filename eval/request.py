@@ -1,0 +1,130 @@
+"""What is asked of an evaluation: plain data, declared once for Python and the command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from tyro.constructors import PrimitiveConstructorSpec
+
+from palette.errors import UserError
+
+Answer = Literal["mean", "sample"]
+ANSWERS: tuple[Answer, ...] = ("mean", "sample")
+
+Names = Annotated[
+    tuple[str, ...],
+    PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="NAME,NAME",
+        instance_from_str=lambda args: tuple(args[0].split(",")),
+        is_instance=lambda value: isinstance(value, tuple),
+        str_from_instance=lambda names: [",".join(names)],
+    ),
+]
+"""On the command line one word: names with commas between them."""
+
+Answers = Annotated[
+    tuple[Answer, ...],
+    PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="{mean,sample,both}",
+        choices=(*ANSWERS, "both"),
+        instance_from_str=lambda args: ANSWERS if args[0] == "both" else (args[0],),
+        is_instance=lambda value: isinstance(value, tuple),
+        str_from_instance=lambda answers: ["both" if len(answers) == 2 else answers[0]],
+    ),
+    tyro.conf.arg(name="answer"),
+]
+"""On the command line one word: --answer mean, sample or both."""
+
+
+@dataclass(frozen=True)
+class WeightsFiles:
+    """Weights files by kind (:data:`palette.eval.metrics.weights.PUBLISHED`).
+
+    None: the file is where torch's own libraries keep it.
+    """
+
+    inception: Annotated[Path | None, tyro.conf.arg(name="weights-inception")] = None
+    """pytorch-fid's Inception weights, for fid, kid and is, if not where it keeps them."""
+    classifier: Annotated[Path | None, tyro.conf.arg(name="weights-classifier")] = None
+    """torchvision's ResNet-50, V1, for ca and ca-top5."""
+    googlenet: Annotated[Path | None, tyro.conf.arg(name="weights-googlenet")] = None
+    """torchvision's GoogLeNet, for pd."""
+    alexnet: Annotated[Path | None, tyro.conf.arg(name="weights-alexnet")] = None
+    """torchvision's AlexNet, for lpips and diversity-lpips."""
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """What is measured, and how: what evaluating and comparing share."""
+
+    metrics: Names | None = None
+    """Names with commas: psnr, ssim, ms-ssim, psnr-hole, ssim-hole (both: hole), consistency,
+    drift-red, drift-green, drift-blue (all: drift), lpips, pd, ca, ca-top5, fid, kid, is; of a
+    model also diversity, diversity-lpips, diversity-ms-ssim, cas, cas-top5. None: psnr,ssim, or
+    what the protocol measures."""
+    luma: bool = False
+    """PSNR and SSIM of BT.601 luma instead of RGB."""
+    border: int = 0
+    """Pixels that PSNR and SSIM leave out at every side."""
+    weights: Annotated[WeightsFiles, tyro.conf.OmitArgPrefixes] = WeightsFiles()
+    title: str | None = None
+    """Of the report."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1, mps."""
+
+    def __post_init__(self) -> None:
+        if self.border < 0:
+            raise UserError(f"border {self.border}: choose 0 or more pixels")
+
+
+@dataclass(frozen=True)
+class Request(Measuring):
+    """What is asked of the evaluation of a model."""
+
+    protocol: str | None = None
+    """Frozen settings, with the paper's rows: palette-jpeg-q5, sr3-64-256, photos-jpeg, …"""
+    limit: int | None = None
+    """Only this many pictures, the first ones. None: all."""
+    answers: Answers = ANSWERS
+    """The rows of the model: its mean answer, a sample, or both."""
+    samples: int = 1
+    """Samples of every picture, for diversity and to be shown side by side in the report."""
+    seed: int = 0
+    """Of the degradation, of the samples, and of the training for cas."""
+    reference: Path | None = None
+    """Statistics for FID (.npz of mu and sigma). None: those of the originals."""
+    dataset: str | None = None
+    """What you declare the pictures to be, e.g. imagenet-ctest10k, for the paper's rows."""
+    cas_test: Path | None = None
+    """Real pictures in class folders, for cas and cas-top5: the evaluated pictures are then the
+    training set."""
+    cas_profile: Literal["quick", "paper-cifar", "paper-imagenet"] = "quick"
+    """How the classifiers of cas are trained."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        answers = self.answers
+        if self.limit is not None and self.limit < 1:
+            raise UserError(f"limit {self.limit}: choose 1 or more, or none for all pictures")
+        if self.samples < 1:
+            raise UserError(f"samples {self.samples}: choose 1 or more")
+        if not answers or set(answers) - set(ANSWERS) or len(set(answers)) < len(answers):
+            raise UserError(f"answers {answers}: choose from mean, sample, each at most once")
+
+
+@dataclass(frozen=True)
+class FoolStudy:
+    """A fool-rate sheet to be written, or the answers to one that was."""
+
+    pairs: Annotated[int | None, tyro.conf.arg(name="fool-pairs")] = None
+    """Write OUT/fool-sheet.html with this many pairs: people guess which one is from a camera."""
+    seconds: Annotated[float, tyro.conf.arg(name="fool-seconds")] = 3.0
+    """How long a pair is shown."""
+    answers: Annotated[tuple[Path, ...], tyro.conf.arg(name="fool-answers")] = ()
+    """CSV files that the sheet saved: adds the fool rate to the report."""
+    seed: tyro.conf.Suppress[int] = 0

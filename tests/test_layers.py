@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "palette"
 LAYERS = {"": 0, "network": 0, "diffusion": 0, "machine": 0, "degradations": 1, "data": 1,
           "eval.metrics": 1, "tasks": 2, "training": 3, "restoring": 3, "eval": 3, "eval.report": 3,
           "cli": 5, "web": 5}  # fmt: skip
-ABOVE = {"palette.checkpoint": 2, "palette.config": 2, "palette.api": 4, "palette": 4,
+ABOVE = {"palette.checkpoint": 2, "palette.config": 2, "palette.degrading": 2, "palette.api": 4, "palette": 4,
          "palette.__main__": 5}  # fmt: skip
 APART = {("degradations", "data"), ("data", "degradations"), ("tasks", "data")}
 STRANGERS = [("palette.training", "palette.tasks"), ("palette.restoring", "palette.tasks"),

@@ -32,16 +32,16 @@ TINY: dict[str, Any] = {
 
 @pytest.fixture(autouse=True, scope="session")
 def no_measuring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Speeds are remembered in a folder of the tests' own, and no clock decides them."""
-    from palette.machine import format as speed
+    """Formats are remembered in a folder of the tests' own, and no clock decides them."""
+    from palette.machine.format import Format
 
-    def pretend(denoiser: object, formats: Sequence[speed.Format], mode: str) -> dict[str, float]:
+    def pretend(denoiser: object, formats: Sequence[Format], mode: str) -> dict[str, float]:
         order = ["bf16 channels_last", "fp32 channels_last", "bf16 contiguous", "fp32 contiguous"]
         return {str(f): float(2 + order.index(str(f))) for f in formats}
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        patch.setattr(speed, "measure", pretend)
+        patch.setattr("palette.machine.format.measure", pretend)
         yield
 
 

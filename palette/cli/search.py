@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import tyro
 
 from palette.errors import OK
+from palette.restoring.sampling import Route, Sampling
 
 
 @dataclass(frozen=True)
 class Search:
-    """Find the levels at which a sampler does with few evaluations what the same network does in
-    hundreds of ancestral steps, and save them with the model: `palette restore` then uses them for
-    this sampler, start and number of steps."""
+    """Find the noise levels at which a sampler does with few evaluations what the same network does
+    in hundreds of ancestral steps, and save them with the model: `palette restore` then uses them
+    for this sampler, start and number of steps."""
 
     model: tyro.conf.Positional[Path]
     """A run folder or a model folder."""
+    route: Annotated[Route, tyro.conf.OmitArgPrefixes] = field(default_factory=Route)
     data: str = "bundled"
-    """Clean pictures, others than those to be judged by: a folder, an .h5 file, or "bundled"."""
-    steps: int = 8
-    """Evaluations of the network for a sample."""
-    sampler: str = "dpmpp_2m_sde"
-    start: Literal["noise", "condition", "mean"] = "noise"
-    eta: float = 0.2
-    """Fresh noise that the search begins with, for samplers that end in _sde."""
-    start_logsnr: float = -3.0
-    """Where the search begins for starts from an estimate."""
+    """Clean pictures that the model has not seen: a folder, an .h5 file, or "bundled"."""
     pictures: int = 24
     """Crops of the training size that are restored in each trial."""
     samples: int = 4
@@ -36,31 +30,26 @@ class Search:
     reference_steps: int = 250
     """Ancestral steps that are to be matched."""
     seed: int = 0
+    """Of the crops and how they are degraded."""
     device: str = "auto"
+    """auto, cpu, cuda, cuda:1, mps."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """auto: the faster one, as measured once on the machine; bf16 needs hardware for it."""
 
 
 def run(args: Search) -> int:
     from palette.api import load
     from palette.checkpoint import save_searched
     from palette.data.opening import open_source
-    from palette.restoring.sampling import Sampling
-    from palette.restoring.search import Trial, crops, search
+    from palette.restoring.search import Trial, search, take_crops
 
     restorer = load(args.model, device=args.device, precision=args.precision)
     source = open_source(args.data, split="held_out")
-    observed, clean = crops(restorer, source, args.pictures, args.seed)
-    trial = Trial(restorer, observed, clean, args.samples, args.reference_steps)
-    begin = Sampling(
-        steps=args.steps,
-        sampler=args.sampler,
-        start=args.start,
-        start_logsnr=args.start_logsnr,
-        eta=args.eta,
-        grid="logsnr",
-    )
+    crops = take_crops(restorer, source, args.pictures, args.seed)
+    trial = Trial(restorer, crops, args.samples, args.reference_steps)
+    begin = Sampling(**asdict(args.route), grid="logsnr")
     before = trial.score(begin)
-    print(f"{'score':>8}  log-SNR of the levels")
+    print(f"{'score':>8}  log-SNR of the noise levels")
     print(f"{before:8.4f}  logsnr grid", flush=True)
 
     def show(found: Sampling, score: float) -> None:
@@ -69,9 +58,9 @@ def run(args: Search) -> int:
 
     best, score = search(trial, begin, show)
     entry = {
-        "sampler": args.sampler,
-        "start": args.start,
-        "steps": args.steps,
+        "sampler": best.sampler,
+        "start": best.start,
+        "steps": best.steps,
         "logsnrs": list(best.logsnrs or ()),
         "eta": best.eta,
         "score": score,
@@ -83,8 +72,7 @@ def run(args: Search) -> int:
     }
     save_searched(args.model, entry)
     print(
-        f"saved: `palette restore` uses them with --steps {args.steps} --sampler {args.sampler} ",
-        f"--start {args.start}",
-        sep="",
+        f"saved: `palette restore` uses them with --steps {best.steps} --sampler {best.sampler} "
+        f"--start {best.start}"
     )
     return OK

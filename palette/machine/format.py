@@ -86,7 +86,7 @@ def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager
 
 
 def choose(denoiser: Denoiser, precision: str, mode: Mode) -> Format:
-    """The fastest format for ``denoiser`` where it lies, measured if this machine does not know it.
+    """The fastest format for ``denoiser`` on its device, measured if this machine does not know it.
 
     ``precision`` is "auto", "fp32" or "bf16". auto takes bfloat16 only where the hardware has
     instructions for it and where it is a good deal faster.
@@ -107,8 +107,8 @@ def choose(denoiser: Denoiser, precision: str, mode: Mode) -> Format:
         _remember(machine, times)
     chosen = _fastest(times, formats)
     if unknown:
-        told = ", ".join(f"{name} {milliseconds:g} ms" for name, milliseconds in times.items())
-        print(f"measured once for this machine: {told}; {mode} uses {chosen}", file=sys.stderr)
+        found = ", ".join(f"{name} {milliseconds:g} ms" for name, milliseconds in times.items())
+        print(f"measured once for this machine: {found}; {mode} uses {chosen}", file=sys.stderr)
     return chosen
 
 
@@ -207,7 +207,7 @@ def _remember(machine: str, times: dict[str, float]) -> None:
 
 def _cache() -> Path:
     base = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
-    return Path(base) / "palette" / "speed.json"
+    return Path(base) / "palette" / "formats.json"
 
 
 def machine_name(device: torch.device, architecture: Architecture, mode: Mode) -> str:

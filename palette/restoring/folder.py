@@ -2,22 +2,54 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from palette.data.images import list_pictures, read, write
 from palette.errors import PictureError, UserError
 from palette.files import write_json
 from palette.restoring.pictures import Extend, fit_alpha, observe
+from palette.restoring.sampling import Sampling
 from palette.seeding import entropy
-
-if TYPE_CHECKING:
-    from palette.restoring.restorer import Restorer
+from palette.shard import Shard
+from palette.types import Observation, Picture, Task
 
 MANIFEST = "palette-restored.json"
+SETTINGS = ".palette-settings.json"
+
+
+class ObservationRestorer(Protocol):
+    """What restoring files asks of :class:`palette.restoring.restorer.Restorer`."""
+
+    task: Task
+    sampling: Sampling
+
+    @property
+    def digest(self) -> str: ...
+
+    def restore_observations(
+        self, observations: Sequence[Observation], *, seeds: Sequence[int]
+    ) -> list[Picture]: ...
+
+
+@dataclass(frozen=True)
+class FolderJob:
+    """What is asked of :func:`restore_folder`."""
+
+    source: Path
+    out: Path
+    seed: int = 0
+    masks: Path | None = None
+    """A folder with a mask of the same stem for each picture."""
+    extend: Extend | None = None
+    recursive: bool = True
+    suffix: str = ".png"
+    """Of the outputs; it decides their format."""
+    shard: Shard = field(default_factory=Shard)
 
 
 @dataclass(frozen=True)
@@ -32,52 +64,39 @@ class Result:
     error: str | None = None
 
 
-def restore_folder(
-    restorer: Restorer,
-    source: Path,
-    out: Path,
-    seed: int = 0,
-    masks: Path | None = None,
-    extend: Extend | None = None,
-    recursive: bool = True,
-    suffix: str = ".png",
-    shard: tuple[int, int] = (0, 1),
-) -> Iterator[Result]:
-    """Restore every picture below ``source`` to the same relative path below ``out``.
+def restore_folder(restorer: ObservationRestorer, job: FolderJob) -> Iterator[Result]:
+    """Restore every picture below ``job.source`` to the same relative path below ``job.out``.
 
-    A picture's result depends on its relative path and the seed, not on its neighbours. ``masks``
-    is a folder with a mask of the same stem for each picture. ``shard`` (i, n) takes every n-th
-    picture. A picture that fails is yielded with its error and the rest goes on. Run again, it
-    continues; ``out`` holding pictures of other settings is a ValueError, as are two inputs with
-    one output.
+    A picture's result depends on its relative path and the seed, not on its neighbours. A picture
+    that fails is yielded with its error and the rest goes on. Run again, it continues; ``out``
+    holding pictures of other settings is a UserError, as are two inputs with one output.
     """
-    paths = [p for p in list_pictures(source, recursive) if out.resolve() not in p.parents]
+    source, out = job.source, job.out
     if source.resolve() == out.resolve():
         raise UserError(f"{out} is the folder of the inputs: choose another output folder")
-    targets = {path: (out / path.relative_to(source)).with_suffix(suffix) for path in paths}
-    _refuse_collisions(targets)
+    paths = [p for p in list_pictures(source, job.recursive) if out.resolve() not in p.parents]
     if not paths:
-        raise UserError(f"{source} holds no pictures")
-    manifest = out / (MANIFEST if shard[1] == 1 else f"{shard[0]}-of-{shard[1]}-{MANIFEST}")
+        raise UserError(f"{source} holds no pictures: choose a folder of pictures")
+    targets = {path: (out / path.relative_to(source)).with_suffix(job.suffix) for path in paths}
+    _refuse_collisions(targets)
     settings = {
         "model": restorer.digest,
         "sampling": restorer.sampling.as_json(),
-        "seed": seed,
-        "extend": extend,
+        "seed": job.seed,
+        "extend": job.extend,
     }
     _claim(out, settings)
     results: list[dict[str, Any]] = []
-    for path in paths[shard[0] :: shard[1]]:
-        target, name = targets[path], path.relative_to(source)
-        mask = None if masks is None else _mask_of(masks, name)
-        result = _skip_or_restore(restorer, path, target, seed, name.as_posix(), mask, extend)
-        results.append({"source": name.as_posix(), "error": result.error})
+    for path in (path for number, path in enumerate(paths) if job.shard.owns(number)):
+        result = _skip_or_restore(restorer, path, targets[path], job)
+        results.append({"source": _name(path, job), "error": result.error})
         yield result
-    write_json(manifest, {"settings": settings, "pictures": results})
+    part = "" if job.shard.of == 1 else f"{job.shard.index}-of-{job.shard.of}-"
+    write_json(out / f"{part}{MANIFEST}", {"settings": settings, "pictures": results})
 
 
 def restore_file(
-    restorer: Restorer,
+    restorer: ObservationRestorer,
     source: Path,
     target: Path,
     seed: int = 0,
@@ -85,7 +104,7 @@ def restore_file(
     extend: Extend | None = None,
     name: str | None = None,
 ) -> None:
-    """Restore one file. Raises PictureError or ValueError; ``target`` is complete or absent.
+    """Restore one file. Raises UserError or PictureError; ``target`` is complete or absent.
 
     ``name`` keys the noise; without it the file's own name.
     """
@@ -100,19 +119,14 @@ def restore_file(
 
 
 def _skip_or_restore(
-    restorer: Restorer,
-    path: Path,
-    target: Path,
-    seed: int,
-    name: str,
-    mask: Path | None,
-    extend: Extend | None,
+    restorer: ObservationRestorer, path: Path, target: Path, job: FolderJob
 ) -> Result:
     if target.exists():
         return Result(path, target, skipped=True)
     clock = time.perf_counter()
+    mask = None if job.masks is None else _mask_of(job.masks, path.relative_to(job.source))
     try:
-        restore_file(restorer, path, target, seed, mask, extend, name)
+        restore_file(restorer, path, target, job.seed, mask, job.extend, _name(path, job))
     except (PictureError, ValueError, MemoryError) as error:
         message = str(error)
         if str(path) not in message:
@@ -121,11 +135,14 @@ def _skip_or_restore(
     return Result(path, target, seconds=time.perf_counter() - clock)
 
 
+def _name(path: Path, job: FolderJob) -> str:
+    """What keys the noise of a picture in a folder."""
+    return path.relative_to(job.source).as_posix()
+
+
 def _claim(out: Path, settings: dict[str, Any]) -> None:
     """Note the settings in a new folder; refuse one that was made with others."""
-    import json
-
-    path = out / ".palette-settings.json"
+    path = out / SETTINGS
     out.mkdir(parents=True, exist_ok=True)
     plain = json.loads(json.dumps(settings))
     if path.exists():
@@ -142,12 +159,12 @@ def _claim(out: Path, settings: dict[str, Any]) -> None:
 def _refuse_collisions(targets: dict[Path, Path]) -> None:
     seen: dict[str, Path] = {}
     for path, target in targets.items():
-        key = str(target).lower()  # some file systems do not tell case apart
+        key = str(target).lower()  # some file systems take A and a for one name
         if key in seen:
             raise UserError(f"{seen[key]} and {path} would both become {target}: rename one")
         seen[key] = path
 
 
 def _mask_of(masks: Path, name: Path) -> Path | None:
-    found: Sequence[Path] = sorted((masks / name.parent).glob(f"{name.stem}.*"))
+    found = sorted((masks / name.parent).glob(f"{name.stem}.*"))
     return found[0] if found else None

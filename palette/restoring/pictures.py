@@ -1,4 +1,4 @@
-"""What a caller may hand over — path, PIL picture, array or tensor — and the same kind back."""
+"""What comes in, a path, PIL picture, array or tensor, and what goes out: the same type."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from PIL import Image, ImageOps
 
 from palette.data.images import Photo, read
-from palette.data.stored import from_stored
+from palette.data.stored import from_stored, to_stored
 from palette.degradations.resize import resize
 from palette.errors import UserError
 from palette.types import Mask, Observation, Picture
@@ -20,7 +20,7 @@ Extend = tuple[int, int, int, int]
 
 
 def to_photo(value: Any) -> Photo:
-    """Decode any supported kind; ValueError names type, shape, dtype or range that does not fit.
+    """Decode any supported type; UserError names the type, shape, dtype or range that does not fit.
 
     Arrays are (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); tensors (3, H, W) or (1, H, W); both
     hold floats in [0, 1], uint8 or (arrays) uint16.
@@ -44,9 +44,9 @@ def to_photo(value: Any) -> Photo:
 
 
 def from_photo(picture: Picture, photo: Photo, like: Any) -> Any:
-    """``picture`` (H, W, 3) in [0, 1] as the kind of ``like``, alpha of ``photo`` beside it.
+    """``picture`` (H, W, 3) in [0, 1] as the type of ``like``, with the alpha of ``photo``.
 
-    Paths give PIL pictures; integers are rounded to the nearest level.
+    Paths give PIL pictures; integers are rounded to the nearest stored value.
     """
     if isinstance(like, torch.Tensor):
         tensor = torch.from_numpy(picture).permute(2, 0, 1).contiguous()
@@ -58,8 +58,8 @@ def from_photo(picture: Picture, photo: Photo, like: Any) -> Any:
     if isinstance(like, np.ndarray):
         if like.dtype.kind == "f":
             return array.astype(like.dtype)
-        return np.rint(array * np.iinfo(like.dtype).max).astype(like.dtype)
-    return Image.fromarray(np.rint(array * 255).astype(np.uint8))
+        return to_stored(array, 16 if like.dtype == np.uint16 else 8)
+    return Image.fromarray(to_stored(array, 8))
 
 
 def fit_alpha(alpha: np.ndarray, picture: Picture) -> np.ndarray:

@@ -2,47 +2,35 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import replace
 from itertools import groupby, islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from palette.checkpoint import SEARCHED_FOR, Model
-from palette.diffusion.guidance import dynamic_clip, guided
-from palette.diffusion.samplers import Clip, Denoise, Network, hold
 from palette.diffusion.schedule import SCHEDULES
 from palette.errors import UserError
 from palette.machine.device import choose_device
-from palette.machine.format import Format, autocast, choose
-from palette.machine.memory import free_bytes, is_out_of_memory, room
-from palette.restoring.coarse import grid, guard, reduced
-from palette.restoring.folder import Result, restore_folder
+from palette.machine.format import Format, choose
+from palette.restoring.folder import FolderJob, Result, restore_folder
 from palette.restoring.pictures import Extend, from_photo, observe, to_photo
-from palette.restoring.sampling import Answer, Sampling, compute
-from palette.restoring.tiling import overlap_of, plan, tiled
-from palette.seeding import entropy, normal, rng
+from palette.restoring.sampling import Answer, Sampling
+from palette.restoring.solve import Batch, Solver, together
+from palette.restoring.tiling import automatic, halving, if_memory_suffices
+from palette.seeding import entropy, rng
 from palette.types import AugmentingTask, Condition, Observation, Picture, Task
-
-BATCH_PIXELS = 512 * 512
-"""Pictures of one size, and tiles of a picture, share a batch up to this many pixels."""
-WHOLE_PIXELS = 1024 * 1024
-"""tile = auto: pictures of up to this many pixels are not tiled."""
-TILES = (512, 256, 128, 64)
-"""Sides that tile = auto tries, the first that memory suffices for."""
 
 
 class Restorer:
     """Runs a model's network on observations of its task.
 
-    A picture's result depends on its observation, its seed and the sampling only: neither on the
-    batch that it is in nor on what was restored before.
+    A picture's result depends on its observation, its seed and the sampling only, neither on the
+    pictures beside it nor on what was restored before: on CPUs to the bit, on GPUs to rounding.
     """
 
     def __init__(
@@ -56,21 +44,17 @@ class Restorer:
         self.model = model
         self.task = task
         self.sampling = sampling or Sampling()
-        self.device = choose_device(device)
-        denoiser = model.denoiser.to(self.device)
-        choice = choose(denoiser, precision, "restore") if isinstance(precision, str) else precision
-        self.format = choice
-        self.denoiser = choice.for_restoring(denoiser)
+        where = choose_device(device)
+        denoiser = model.denoiser.to(where)
+        form = choose(denoiser, precision, "restore") if isinstance(precision, str) else precision
+        schedule = SCHEDULES[model.config.diffusion.schedule]
+        self.solver = Solver(form.for_restoring(denoiser), form, where, model.target, schedule)
 
     def using(self, sampling: Sampling) -> Restorer:
         """The same network, sampled otherwise."""
         other = copy(self)
         other.sampling = sampling
         return other
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return self.format.dtype
 
     @property
     def digest(self) -> str:
@@ -82,9 +66,9 @@ class Restorer:
         return {
             **self.model.info,
             "sampling": self._at_searched_levels(self.sampling).as_json(),
-            "device": self.device.type,
-            "dtype": str(self.dtype)[6:],
-            "memory_format": self.format.memory,
+            "device": self.solver.device.type,
+            "dtype": str(self.solver.format.dtype).removeprefix("torch."),
+            "memory_format": self.solver.format.memory,
         }
 
     def restore(
@@ -97,11 +81,11 @@ class Restorer:
         mask: Any = None,
         extend: Extend | None = None,
     ) -> Any:
-        """Restore a path, PIL picture, array or tensor, or a list of them, each to its own kind.
+        """Restore a path, PIL picture, array or tensor, or a list of them, each to its own type.
 
         A path gives a PIL picture. ``mask`` (True or white = missing) or ``extend`` (pixels to add
         at left, top, right, bottom) is for models that fill holes; with a list, give a list of
-        masks. ValueError names what does not fit.
+        masks. UserError names what does not fit.
         """
         several = isinstance(pictures, list | tuple)
         values = list(pictures) if several else [pictures]
@@ -131,7 +115,8 @@ class Restorer:
     ) -> Iterator[Result]:
         """Stream the results of a folder: see :func:`palette.restoring.folder.restore_folder`."""
         where = None if masks is None else Path(masks)
-        return restore_folder(self, Path(source), Path(out), seed, where, extend, recursive)
+        job = FolderJob(Path(source), Path(out), seed, where, extend, recursive)
+        return restore_folder(self, job)
 
     def restore_observations(
         self,
@@ -142,7 +127,7 @@ class Restorer:
     ) -> list[Picture]:
         """One restored picture, (H, W, 3) float32 in [0, 1], for each observation and its seed.
 
-        ``answer`` and ``steps`` stand in for those of ``self.sampling``; seeds default to 0, 1 …
+        ``answer`` and ``steps`` replace those of ``self.sampling``; seeds default to 0, 1 …
         """
         sampling = replace(
             self.sampling,
@@ -150,38 +135,30 @@ class Restorer:
             steps=self.sampling.steps if steps is None else steps,
         )
         sampling = self._at_searched_levels(sampling)
+        self._refuse_untrained(sampling)
         seeds = range(len(observations)) if seeds is None else seeds
-        if sampling.level:
-            if not isinstance(self.task, AugmentingTask):
-                raise UserError(f"level is {sampling.level}: this task takes none")
+        if sampling.level and isinstance(self.task, AugmentingTask):
             observations = [
                 self.task.augment(observation, sampling.level, rng(seed, "augment"))
                 for observation, seed in zip(observations, seeds, strict=True)
             ]
-        if sampling.guidance != 1 and not self.model.config.diffusion.drop_condition:
-            raise UserError(
-                f"guidance is {sampling.guidance}, but this model always saw its condition: train "
-                f"with --diffusion.drop-condition 0.1, or leave guidance at 1"
-            )
         conditions = (  # made when their turn has come: each is as large as its result
             self.task.condition(observation, rng(seed, "condition"))
             for observation, seed in zip(observations, seeds, strict=True)
         )
         restored: list[Picture] = []
-        for batch in _batches(conditions, sampling.tile):
-            here = slice(len(restored), len(restored) + len(batch))
-            mean = self._fitting(batch, [entropy(s, "sample", 0) for s in seeds[here]], sampling)
-            for n in range(1, sampling.samples):
-                keys = [entropy(seed, "sample", n) for seed in seeds[here]]
-                mean += self._fitting(batch, keys, sampling)
-            mean /= sampling.samples
+        for group in self._groups(conditions, sampling):
+            here = slice(len(restored), len(restored) + len(group))
+            pictures = self._mean_of_samples(self.solver.batch(group, seeds[here], sampling))
+            height, width = group[0].x.shape[:2]
             restored += [
-                self.task.finish(picture, observation)
-                for picture, observation in zip(mean, observations[here], strict=True)
+                self.task.finish(picture[:height, :width], observation)
+                for picture, observation in zip(pictures, observations[here], strict=True)
             ]
         return restored
 
     def _at_searched_levels(self, sampling: Sampling) -> Sampling:
+        """The noise levels that `palette search` found for this sampling, if it did."""
         if sampling.grid != "auto" or sampling.logsnrs is not None or sampling.answer == "mean":
             return sampling
         for found in self.model.searched:
@@ -189,141 +166,51 @@ class Restorer:
                 return replace(sampling, logsnrs=tuple(found["logsnrs"]), eta=found["eta"])
         return sampling
 
-    def _fitting(
-        self, conditions: Sequence[Condition], seeds: Sequence[int], sampling: Sampling
-    ) -> np.ndarray:
-        """Run; with tile = auto, halve the tile and run again where memory does not suffice.
+    def _refuse_untrained(self, sampling: Sampling) -> None:
+        """UserError where the sampling asks for what this model has not learnt."""
+        if sampling.level and not isinstance(self.task, AugmentingTask):
+            raise UserError(f"level is {sampling.level}: this task takes none, leave it at 0")
+        if sampling.guidance != 1 and not self.model.config.diffusion.drop_condition:
+            raise UserError(
+                f"guidance is {sampling.guidance}, but this model always saw its condition: train "
+                f"with --diffusion.drop-condition 0.1, or leave guidance at 1"
+            )
 
-        A batch of pictures is first taken apart.
-        """
-        if sampling.tile != "auto":
-            return self._run(conditions, seeds, sampling, sampling.tile)
-        height, width = conditions[0].x.shape[:2]
-        tile = self._auto_tile(len(conditions) * height * width, sampling)
-        while tile is None or len(conditions) == 1:
-            try:
-                return self._run(conditions, seeds, sampling, tile)
-            except (RuntimeError, MemoryError) as error:
-                smaller = TILES[0] if tile is None else tile // 2
-                if not is_out_of_memory(error) or (len(conditions) == 1 and smaller < TILES[-1]):
-                    raise
-            # here the failed run is forgotten, and its tensors with it
-            if self.device.type == "cuda":
-                torch.cuda.empty_cache()
-            if len(conditions) == 1:
-                print(f"out of memory: trying tiles of {smaller}", file=sys.stderr)
-            tile = smaller
-        alone = zip(conditions, seeds, strict=True)
-        return np.concatenate([self._fitting([c], [s], sampling) for c, s in alone])
+    def _groups(
+        self, conditions: Iterable[Condition], sampling: Sampling
+    ) -> Iterator[list[Condition]]:
+        """Neighbours of one size that share a batch; pictures in tiles go alone."""
+        for (height, width), group in groupby(conditions, key=lambda c: c.x.shape[:2]):
+            tiled = sampling.tile != "auto" and max(height, width) > sampling.tile
+            most = 1 if tiled else together(self.solver.device, height * width)
+            while batch := list(islice(group, most)):
+                yield batch
 
-    def _auto_tile(self, pixels: int, sampling: Sampling) -> int | None:
-        """The side that free memory suffices for; None: no tiles, for up to a megapixel."""
-        room = self._room(pixels, sampling)
-        if pixels <= min(WHOLE_PIXELS, room):
-            return None
-        tile = next((side for side in TILES if side**2 <= room), TILES[-1])
-        if tile < TILES[0]:
-            print(f"little free memory: tiles of {tile}", file=sys.stderr)
-        return tile
+    def _mean_of_samples(self, batch: Batch) -> NDArray[np.float32]:
+        """(B, H, W, 3): each sample has its own key of noise."""
+        seeds, mean = batch.seeds, None
+        for n in range(batch.sampling.samples):
+            keys = tuple(entropy(seed, "sample", n) for seed in seeds)
+            one = self._fitting(replace(batch, seeds=keys))
+            mean = one if mean is None else np.add(mean, one, out=mean)
+        assert mean is not None
+        mean /= batch.sampling.samples
+        return mean
 
-    def _room(self, pixels: int, sampling: Sampling) -> float:
-        """Pixels that the network may see at once, in the memory that ``pixels`` of state leave."""
-        evaluations = 1 if sampling.guidance == 1 else 2
-        free = free_bytes(self.device)
-        return room(self.model.config.model, self.dtype, free, pixels) / evaluations
+    def _fitting(self, batch: Batch) -> NDArray[np.float32]:
+        """Solve; tile = auto goes by memory: a batch is taken apart, then the tile is halved."""
 
-    @torch.inference_mode()
-    def _run(
-        self,
-        conditions: Sequence[Condition],
-        seeds: Sequence[int],
-        sampling: Sampling,
-        tile: int | None,
-    ) -> np.ndarray:
-        height, width = conditions[0].x.shape[:2]
-        stride = self.model.config.model.stride
-        x = self._tensor([_pad(c.x, stride) for c in conditions])  # (B, 3, H, W)
-        regions = [_pad(c.region[..., None], stride) for c in conditions if c.region is not None]
-        region = self._tensor(regions) if regions else None  # (B, 1, H, W)
-        # one level for all: it is that of the sampling
-        z = self._solve(x, region, conditions[0].level or 0.0, seeds, sampling, tile)
-        y = self.model.target.decode(z, x)[..., :height, :width]
-        return (y + 1).div_(2).clamp_(0, 1).permute(0, 2, 3, 1).float().cpu().numpy()
+        def run(tile: int | None) -> NDArray[np.float32]:
+            return self.solver.solve(replace(batch, tile=tile))
 
-    def _solve(
-        self,
-        x: Tensor,
-        region: Tensor | None,
-        level: float,
-        seeds: Sequence[int],
-        sampling: Sampling,
-        tile: int | None,
-    ) -> Tensor:
-        """What is diffused, clean, (B, 3, H, W), for the condition ``x`` of the same size."""
-        target, stride = self.model.target, self.model.config.model.stride
-        height, width = x.shape[-2:]
-
-        def forward(x: Tensor, y_t: Tensor, gamma: Tensor) -> Tensor:
-            # one noise level for all, embedded once: to the last bit the same in any batch
-            gamma = gamma[:1]
-            with autocast(self.device, self.dtype):
-                return self.denoiser(x, y_t, gamma, torch.full_like(gamma, level))
-
-        network: Network = forward
-        if sampling.guidance != 1:
-            network = guided(forward, sampling.guidance)
-        denoise: Denoise = lambda y_t, gamma: network(x, y_t, gamma)  # noqa: E731
-        clip: Clip = lambda z: target.clip(z, x)  # noqa: E731
-        if sampling.guidance != 1:
-            clip = dynamic_clip(target, x)
-
-        def noise(k: int) -> Tensor:
-            drawn = normal(seeds, tuple(x.shape[1:]), k)
-            if self.device.type == "cuda":  # drawn while the device computes, which waits for none
-                return drawn.pin_memory().to(self.device, non_blocking=True)
-            return drawn.to(self.device)
-
-        tiles = None if tile is None else plan(height, width, tile, overlap_of(tile), stride)
-        if tile is not None and tiles is not None and len(tiles) > 1:
-            fitting = min(BATCH_PIXELS, self._room(height * width, sampling))
-            together = max(1, int(fitting / (tiles.height * tiles.width)))
-            denoise = tiled(network, x, tiles, together)
-            if region is not None:
-                # a quarter of the sides at most: a sixteenth of the time
-                longest = max(stride, min(tile, max(height, width) // 4 // stride * stride))
-                keys = [entropy(seed, "coarse") for seed in seeds]
-                fill = normal(keys, (3, longest, longest), "hole").to(x)
-                small, hole = reduced(x, region, longest, stride, fill)
-                coarse = self._solve(small, hole, level, keys, sampling, None)
-                clip = guard(clip, coarse, hole, region, grid(height, width, tile // 2))
-        guess, known = target.guess(x), None
-        if region is not None:
-            guess = known = (guess * (1 - region)).contiguous()  # the hole of x is noise
-            clip = hold(clip, known, region)
-        schedule = SCHEDULES[self.model.config.diffusion.schedule]
-        return compute(sampling, schedule, denoise, noise, clip, guess, known)
-
-    def _tensor(self, arrays: Sequence[np.ndarray]) -> Tensor:
-        """(H, W, C) arrays to a (B, C, H, W) tensor on the device."""
-        if len(arrays) == 1 and self.device.type == "cpu":  # where it lies, not to be written to
-            return torch.from_numpy(arrays[0])[None].permute(0, 3, 1, 2)
-        return torch.from_numpy(np.stack(arrays)).to(self.device).permute(0, 3, 1, 2).contiguous()
-
-
-def _batches(
-    conditions: Iterable[Condition], tile: int | Literal["auto"]
-) -> Iterator[list[Condition]]:
-    """Runs of neighbours of one size, cut so that a batch stays small; tiled pictures go alone."""
-    for (height, width), group in groupby(conditions, key=lambda c: c.x.shape[:2]):
-        alone = tile != "auto" and max(height, width) > tile
-        most = 1 if alone else max(1, BATCH_PIXELS // (height * width))
-        while batch := list(islice(group, most)):
-            yield batch
-
-
-def _pad(array: np.ndarray, stride: int) -> np.ndarray:
-    """Reflect at the bottom and at the right until both sides are multiples of ``stride``."""
-    down, right = (-side % stride for side in array.shape[:2])
-    if down == right == 0:
-        return array
-    return np.pad(array, ((0, down), (0, right), (0, 0)), mode="reflect")
+        if batch.sampling.tile != "auto":
+            return run(batch.sampling.tile)
+        tile = automatic(batch.pixels, self.solver.room(batch.pixels))
+        if len(batch.seeds) == 1:
+            return halving(run, tile)
+        whole = None if tile else if_memory_suffices(lambda: run(None))
+        return (
+            np.concatenate([self._fitting(one) for one in batch.alone()])
+            if whole is None
+            else whole
+        )

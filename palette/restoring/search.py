@@ -1,28 +1,29 @@
-"""Search the levels of a sampler for one model: few evaluations with the statistics of many.
+"""Search the noise levels of a sampler for one model: few evaluations with the statistics of many.
 
 SR3 and WaveGrad chose their few noise levels by a metric on a few pictures (Saharia et al. 2021,
 section 4; Chen et al. 2021, section 4.3). Here the metric compares with what the same network gives
 in hundreds of ancestral steps: in the mean colour and octave by octave, the energy of the samples,
-their error and their spread. So PSNR, gap and detail of the slow sampler are what is aimed at.
+their error and their spread. So PSNR, gap and detail of the slow sampler are the goal.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from palette.data.crops import Crops
+from palette.data.crops import Crops as Cutter
 from palette.data.sources import Source
-from palette.diffusion.schedule import SCHEDULES, logsnr
+from palette.diffusion.schedule import logsnr
 from palette.errors import UserError
 from palette.eval.metrics.spectrum import octave_energies
 from palette.restoring.restorer import Restorer
-from palette.restoring.sampling import Sampling, levels
+from palette.restoring.sampling import Sampling
+from palette.restoring.solve import levels
 from palette.seeding import entropy, rng
 from palette.types import Observation, Picture, Spec
 
@@ -34,63 +35,67 @@ START_RANGE = 2.0
 """How far the first level of a start from an estimate may be moved at once, in log-SNR."""
 
 
-def crops(
-    restorer: Restorer, source: Source, count: int, seed: int = 0
-) -> tuple[list[Observation], list[Picture]]:
-    """What a user would hold of ``count`` clean crops of the training size, and those crops.
+@dataclass(frozen=True)
+class Crops:
+    """Clean crops of one size, what a user would hold of each, and its simplest restoration."""
 
-    Each picture of the source in turn gives one.
-    """
+    clean: list[Picture]
+    observed: list[Observation]
+    baseline: list[Picture]
+
+
+def take_crops(restorer: Restorer, source: Source, count: int, seed: int = 0) -> Crops:
+    """``count`` crops of the training size; each picture of the source in turn gives one."""
     side, task = restorer.model.config.data.size, restorer.task
-    cut = Crops(side, flips=False)
-    clean = [cut.crop(source.read(i % len(source)), rng(seed, "crop", i)) for i in range(count)]
+    cutter = Cutter(side, flips=False)
+    clean = [cutter.crop(source.read(i % len(source)), rng(seed, "crop", i)) for i in range(count)]
     draws = [task.draw(Spec(side, side), rng(seed, "degrade", i)) for i in range(count)]
-    return [task.degrade(c, params) for c, params in zip(clean, draws, strict=True)], clean
+    observed = [task.degrade(crop, params) for crop, params in zip(clean, draws, strict=True)]
+    return Crops(clean, observed, [task.baseline(observation) for observation in observed])
+
+
+def draw_samples(restorer: Restorer, crops: Crops, key: str, count: int) -> list[list[Picture]]:
+    """``count`` samples of each crop. The noise depends on ``key`` only, not on the sampling."""
+    numbers = range(len(crops.clean))
+    seeds = [entropy(i, key, n) for i in numbers for n in range(count)]
+    observed = [crops.observed[i] for i in numbers for _ in range(count)]
+    samples = restorer.restore_observations(observed, seeds=seeds)
+    return [samples[i * count : (i + 1) * count] for i in numbers]
 
 
 class Trial:
-    """Pictures to judge a sampling by: ``observed`` of ``clean``, all of one size.
+    """Crops to judge a sampling by, and the statistics that are to be matched.
 
-    ``samples``, two or more, are drawn of each; so many ``reference_steps`` of ancestral sampling
-    are what is to be matched.
+    ``samples``, two or more, are drawn of each crop. The goal is ancestral sampling in
+    ``reference_steps`` evaluations.
     """
 
     def __init__(
-        self,
-        restorer: Restorer,
-        observed: Sequence[Observation],
-        clean: Sequence[Picture],
-        samples: int = 4,
-        reference_steps: int = 250,
+        self, restorer: Restorer, crops: Crops, samples: int = 4, reference_steps: int = 250
     ) -> None:
         if samples < 2:
-            raise UserError(f"{samples} samples: their spread needs 2 or more")
-        self.restorer, self.clean, self.samples = restorer, clean, samples
-        self.baseline = [restorer.task.baseline(observation) for observation in observed]
-        self.observed = [observation for observation in observed for _ in range(samples)]
+            raise UserError(f"samples is {samples}: their spread needs 2 or more")
+        self.restorer, self.crops, self.samples = restorer, crops, samples
         slow = Sampling(sampler="ancestral", steps=reference_steps, grid="logsnr")
         self.goal = self.statistics(slow)
 
     def statistics(self, sampling: Sampling) -> NDArray[np.float64]:
-        """Energy of sample − baseline, error and spread of the samples: (3, 1 + n).
+        """Energy of sample − baseline, error and spread of the samples: (3, 1 + octaves).
 
-        First that of the mean colour, then those of the octaves, coarse to fine.
-
-        The noise is the same in every call, so that statistics differ by the sampling only.
+        First that of the mean colour, then those of the octaves, coarse to fine. The noise is the
+        same in every call, so that statistics differ by the sampling only.
         """
-        n = self.samples
-        seeds = [entropy(i, "search", k) for i in range(len(self.clean)) for k in range(n)]
-        restored = self.restorer.using(sampling).restore_observations(self.observed, seeds=seeds)
+        restorer, n = self.restorer.using(sampling), self.samples
+        drawn = draw_samples(restorer, self.crops, "search", n)
         rows = []
-        for i, (y, baseline) in enumerate(zip(self.clean, self.baseline, strict=True)):
-            group = restored[i * n : i * n + n]
+        for y, baseline, group in zip(self.crops.clean, self.crops.baseline, drawn, strict=True):
             mean = np.mean(group, axis=0)
             terms = [(z - baseline, z - y, (z - mean) * math.sqrt(n / (n - 1))) for z in group]
             rows += [[_energies(term) for term in sample] for sample in terms]
         return np.mean(rows, axis=0)
 
     def score(self, sampling: Sampling) -> float:
-        """Root mean square of ln(statistic / that of the reference); .05 is 5 % off, typically."""
+        """Root mean square of ln(statistic / that of the goal): 0.05 is typically 5 % off."""
         logs = np.log(self.statistics(sampling) / self.goal)
         return float(np.sqrt(np.mean(np.square(logs))))
 
@@ -103,14 +108,14 @@ def _energies(picture: Picture) -> NDArray[np.float64]:
 def search(
     trial: Trial, begin: Sampling, progress: Callable[[Sampling, float], None] = lambda *_: None
 ) -> tuple[Sampling, float]:
-    """``begin`` with the levels, and the eta, of the least score for its evaluations; that score.
+    """``begin`` with the levels and the eta of the least score for its evaluations, and that score.
 
     Coordinate descent from the levels of ``begin``: each in turn is moved towards one of its
     neighbours and stays where the score fell, with shorter moves in each round. The first level
     moves only where the start is an estimate; from pure noise it has to be the noisiest trained.
     ``progress`` sees every improvement.
     """
-    schedule = SCHEDULES[trial.restorer.model.config.diffusion.schedule]
+    schedule = trial.restorer.solver.schedule
     bounds = torch.tensor([schedule.gamma_min, schedule.gamma_max], dtype=torch.float64)
     low, high = logsnr(bounds).tolist()
     nodes = logsnr(levels(begin, schedule)).tolist()

@@ -2,26 +2,37 @@
 
 The sampler keeps one canvas of y_t and one canvas of noise; only the network works tile by tile.
 Its ε̂ are averaged with raised-cosine weights where tiles overlap, so neighbours agree at every
-noise level and no finished samples are ever blended.
+noise level and no finished samples are ever blended. The memory that is free decides how large the
+tiles are, and where it does not suffice after all, they are halved.
 """
 
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from palette.diffusion.samplers import Network
+from palette.diffusion.steps import Network
 from palette.errors import UserError
+from palette.machine.memory import is_out_of_memory
+
+WHOLE_PIXELS = 1024 * 1024
+"""tile = auto: pictures of up to this many pixels are not tiled."""
+SIDES = (512, 256, 128, 64)
+"""Sides that tile = auto tries, the first that memory suffices for."""
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
 class Tiles:
-    """Where tiles of one size lie on a canvas: every pixel is in at least one."""
+    """The places of tiles of one size on a canvas: every pixel is in at least one."""
 
     height: int
     width: int
@@ -44,6 +55,43 @@ class Tiles:
         """
         rows = [share[:, None] for share in _shares(self.tops, self.height, self.overlap)]
         return list(product(rows, _shares(self.lefts, self.width, self.overlap)))
+
+
+def automatic(pixels: int, room: float) -> int | None:
+    """The side that tile = auto takes for ``pixels``, where the network may see ``room`` at once.
+
+    None: the picture, or the batch of them, is not tiled.
+    """
+    if pixels <= min(WHOLE_PIXELS, room):
+        return None
+    tile = next((side for side in SIDES if side**2 <= room), SIDES[-1])
+    if tile < SIDES[0]:
+        print(f"little free memory: tiles of {tile}", file=sys.stderr)
+    return tile
+
+
+def halving(run: Callable[[int | None], Answer], tile: int | None) -> Answer:
+    """``run(tile)``, and where memory does not suffice with half of the tile, and so on."""
+    while True:
+        smaller = SIDES[0] if tile is None else tile // 2
+        answer = if_memory_suffices(lambda tile=tile: run(tile), last=smaller < SIDES[-1])
+        if answer is not None:
+            return answer
+        print(f"out of memory: trying tiles of {smaller}", file=sys.stderr)
+        tile = smaller
+
+
+def if_memory_suffices(run: Callable[[], Answer], last: bool = False) -> Answer | None:
+    """What ``run`` gives, or None where memory does not suffice; the ``last`` raises instead."""
+    try:
+        return run()
+    except (RuntimeError, MemoryError) as error:
+        if last or not is_out_of_memory(error):
+            raise
+    # here the failed run is forgotten, and its tensors with it
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+    return None
 
 
 def overlap_of(tile: int) -> int:
@@ -71,7 +119,7 @@ def tiled(
 ) -> Callable[[Tensor, Tensor], Tensor]:
     """A denoiser of the whole canvas (1, 3, H, W) that runs ``network`` on ``batch`` tiles at once.
 
-    ``x`` is the condition's canvas. The sum is taken in the order of the tiles, whatever ``batch``.
+    ``x`` is the condition's canvas. The sum is taken in the order of the tiles.
     """
     windows = [(row.to(x), column.to(x)) for row, column in tiles.windows()]
     places = list(zip(tiles, windows, strict=True))

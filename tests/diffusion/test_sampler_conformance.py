@@ -11,17 +11,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from palette.diffusion.samplers import (
-    Sampler,
-    ancestral,
-    ddim,
-    dpmpp_2m,
-    dpmpp_2m_sde,
-    dpmpp_3m,
-    heun,
-    unipc,
-)
+from palette.diffusion.multistep import dpmpp_2m, dpmpp_2m_sde, dpmpp_3m, unipc
+from palette.diffusion.samplers import ancestral, ddim, heun
 from palette.diffusion.schedule import GAMMA_MAX, GAMMA_MIN, karras_grid, logsnr_grid
+from palette.diffusion.steps import Sampler
 from palette.seeding import normal
 
 diffusers = pytest.importorskip("diffusers")

@@ -15,26 +15,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from palette.diffusion.samplers import (
-    SAMPLERS,
-    Clip,
-    Denoise,
-    Noise,
-    Sampler,
-    _drift,
-    _sum,
-    ancestral,
-    ddim,
+from palette.diffusion.multistep import (
+    Node,
     dpmpp_2m,
     dpmpp_2m_sde,
     dpmpp_3m,
     dpmpp_3m_sde,
-    evaluations,
-    heun,
-    hold,
-    repaint,
+    drift,
     unipc,
 )
+from palette.diffusion.samplers import SAMPLERS, ancestral, ddim, evaluations, heun, repaint
 from palette.diffusion.schedule import (
     GAMMA_MAX,
     GAMMA_MIN,
@@ -44,6 +34,7 @@ from palette.diffusion.schedule import (
     logsnr_grid,
     palette_test_grid,
 )
+from palette.diffusion.steps import Clip, Denoise, Noise, Sampler, hold, weighted_sum
 from palette.seeding import normal
 
 EVERY = [*SAMPLERS.items(), ("unipc-3", partial(unipc, order=3))]
@@ -264,10 +255,12 @@ def test_drift_integrates_polynomials_exactly(rate: float):
         def polynomial(x: Tensor) -> Tensor:
             return 1.3 - 0.8 * x + 0.5 * x**2
 
-        nodes = [(polynomial(torch.tensor(x, dtype=torch.float64)), x) for x in lam]
+        nodes = [Node(polynomial(torch.tensor(x, dtype=torch.float64)), x) for x in lam]
         grid = torch.linspace(lam[0], goal, 20001, dtype=torch.float64)
         exact = torch.trapezoid(rate * torch.exp(rate * (grid - goal)) * polynomial(grid), grid)
-        assert _sum(*_drift(nodes, goal, 1.0, rate)).item() == pytest.approx(exact.item(), rel=1e-8)
+        assert weighted_sum(*drift(nodes, goal, 1.0, rate)).item() == pytest.approx(
+            exact.item(), rel=1e-8
+        )
 
 
 # --- what every sampler keeps to -----------------------------------------------------------------

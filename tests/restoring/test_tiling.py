@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from live_memory import LiveMemory
 
 import palette
+from palette.machine.memory import bytes_per_pixel
 from palette.restoring.sampling import Sampling
-from palette.restoring.tiling import plan, tiled
+from palette.restoring.solve import Batch, Solver
+from palette.restoring.tiling import automatic, halving, plan, tiled
 
 
 @pytest.mark.parametrize("length", [8, 64, 72, 128, 1000, 2048])
@@ -91,30 +95,107 @@ def test_batches_of_tiles_change_nothing(
         known["extend"] = (40, 0, 9, 3)
     results = []
     for together in (1, 2, 3, 100):
-        monkeypatch.setattr("palette.restoring.restorer.BATCH_PIXELS", together * 32 * 32)
+        monkeypatch.setattr("palette.restoring.solve.BATCH_PIXELS", together * 32 * 32)
         results.append(restorer.restore(picture, **known))
     for result in results[1:]:
         np.testing.assert_array_equal(result, results[0])
 
 
+def test_tiles_add_one_canvas() -> None:
+    x = torch.zeros(1, 3, 256, 256)
+    tiles = plan(256, 256, 32, 4, stride=8)
+    denoise = tiled(lambda x, y_t, gamma: y_t * 1, x, tiles, 1)
+    gamma = torch.ones(1)
+    with torch.inference_mode(), LiveMemory([x, gamma]) as live:
+        denoise(x, gamma)
+    assert live.peak < 1.2 * 4 * x.numel()
+
+
+def test_memory_chooses_the_tile(
+    trained: dict[str, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    solver = palette.load(trained["jpeg-restoration"], precision="fp32").solver
+    each = bytes_per_pixel(solver.denoiser.unet.architecture, torch.float32)
+
+    def chosen(pixels: int, room_pixels: float) -> int | None:
+        free = room_pixels * each + 8 * 12 * pixels
+        monkeypatch.setattr("palette.restoring.solve.free_bytes", lambda device: free)
+        return automatic(pixels, solver.room(pixels))
+
+    assert chosen(1000**2, 1e9) is None
+    assert chosen(2048**2, 1e9) == 512
+    assert capsys.readouterr().err == ""
+    assert chosen(1000**2, 600**2) == 512
+    assert chosen(2048**2, 300**2) == 256
+    assert "little free memory: tiles of 256" in capsys.readouterr().err
+    assert chosen(2048**2, 0) == 64
+    assert chosen(2048**2, math.inf) == 512
+
+
 def test_memory_that_does_not_suffice_halves_the_tile(
-    trained: dict[str, Path], picture: np.ndarray, capsys: pytest.CaptureFixture[str]
+    trained: dict[str, Path],
+    picture: np.ndarray,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     restorer = palette.load(trained["jpeg-restoration"], steps=2)
-    run, tiles = restorer._run, []
+    solve, tiles = Solver.solve, []
 
-    def scarce(*args: object) -> np.ndarray:
-        tiles.append(args[-1])
+    def scarce(solver: Solver, batch: Batch) -> np.ndarray:
+        tiles.append(batch.tile)
         if len(tiles) < 3:
             raise torch.OutOfMemoryError
-        return run(*args)  # type: ignore[arg-type]
+        return solve(solver, batch)
 
-    restorer._run = scarce  # type: ignore[method-assign, assignment]
+    monkeypatch.setattr(Solver, "solve", scarce)
     assert restorer.restore(picture).shape == picture.shape
     assert tiles == [None, 512, 256]
     assert "tiles of 256" in capsys.readouterr().err
     tiles.clear()
-    restorer.sampling = Sampling(tile=128)
     with pytest.raises(torch.OutOfMemoryError):
-        restorer.restore(picture)  # an explicit tile is never overridden
+        restorer.using(Sampling(tile=128)).restore(picture)  # a given tile is never overridden
     assert tiles == [128]
+
+
+def test_tiles_are_halved_to_the_smallest_and_no_further() -> None:
+    tried: list[int | None] = []
+
+    def never(tile: int | None) -> int:
+        tried.append(tile)
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        halving(never, None)
+    assert tried == [None, 512, 256, 128, 64]
+    with pytest.raises(RuntimeError, match="a bug"):
+        halving(lambda tile: (_ for _ in ()).throw(RuntimeError("a bug")), None)
+
+
+@pytest.mark.parametrize("scarce", ["estimate", "allocation"])
+def test_little_memory_takes_a_batch_apart(
+    scarce: str, trained: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two pictures at once, as on a GPU: by the estimate no room, or an allocation that fails."""
+    restorer = palette.load(trained["jpeg-restoration"], precision="fp32", steps=2)
+    pictures = [np.random.default_rng(i).random((80, 80, 3), dtype=np.float32) for i in range(2)]
+    sizes = []
+    solve = Solver.solve
+
+    def counting(solver: Solver, batch: Batch) -> np.ndarray:
+        sizes.append((len(batch.seeds), batch.tile))
+        if scarce == "allocation" and len(batch.seeds) > 1:
+            raise torch.OutOfMemoryError
+        return solve(solver, batch)
+
+    apart = restorer.restore(pictures)
+    monkeypatch.setattr(Solver, "solve", counting)
+    monkeypatch.setattr("palette.restoring.restorer.together", lambda *_: 2)
+    if scarce == "estimate":
+        monkeypatch.setattr("palette.restoring.solve.free_bytes", lambda device: 0.0)
+    restored = restorer.restore(pictures)
+    assert [picture.shape for picture in restored] == [(80, 80, 3)] * 2
+    if scarce == "estimate":
+        assert sizes == [(1, 64), (1, 64)]
+    else:
+        assert sizes == [(2, None), (1, None), (1, None)]
+        np.testing.assert_array_equal(restored, apart)

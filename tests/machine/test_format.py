@@ -10,9 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from palette.machine import device as precision
-from palette.machine import format as speed
-from palette.machine.format import Format, choose
+from palette.machine.format import Format, Mode, autocast, choose, choose_dtype
+from palette.machine.format import measure as real_measure  # before the tests replace it
 from palette.network.architecture import Architecture
 from palette.network.denoiser import Denoiser
 
@@ -29,7 +28,7 @@ def denoiser() -> Denoiser:
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    return tmp_path / "palette" / "speed.json"
+    return tmp_path / "palette" / "formats.json"
 
 
 @pytest.fixture
@@ -40,7 +39,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Times:
     def measure(denoiser: Denoiser, wanted: Sequence[Format], mode: str) -> Times:
         return {str(f): times.pop(str(f)) for f in wanted}
 
-    monkeypatch.setattr(speed, "measure", measure)
+    monkeypatch.setattr("palette.machine.format.measure", measure)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
     return times
 
@@ -82,7 +81,7 @@ def test_bfloat16_without_instructions_only_if_asked_for(
     denoiser: Denoiser, cache: Path, clock: Times, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    assert precision.choose_dtype("auto", torch.device("cpu")) == torch.float32
+    assert choose_dtype("auto", torch.device("cpu")) == torch.float32
     assert choose(denoiser, "auto", "train").precision == "fp32"
     assert set(clock) == {"bf16 contiguous", "bf16 channels_last"}
     assert choose(denoiser, "bf16", "train") == Format("bf16", "channels_last")
@@ -108,11 +107,11 @@ def test_nor_is_one_that_cannot_be_written(
 
 @pytest.mark.parametrize("mode", ["restore", "train"])
 def test_measuring_leaves_network_and_generators_alone(
-    mode: speed.Mode, denoiser: Denoiser, monkeypatch: pytest.MonkeyPatch
+    mode: Mode, denoiser: Denoiser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = {name: p.clone() for name, p in denoiser.state_dict().items()}
     state = torch.get_rng_state()
-    monkeypatch.setattr(speed, "BUDGET_SECONDS", 0)
+    monkeypatch.setattr("palette.machine.format.BUDGET_SECONDS", 0)
     times = real_measure(denoiser, formats(), mode)
     assert list(times) == [str(f) for f in formats()]
     assert min(times.values()) > 0
@@ -122,9 +121,6 @@ def test_measuring_leaves_network_and_generators_alone(
         assert p.requires_grad
         assert p.stride() == before[name].stride()
         assert torch.equal(p, before[name])
-
-
-real_measure = speed.measure  # as imported, before the tests replace it
 
 
 @pytest.mark.parametrize("form", formats(), ids=str)
@@ -137,7 +133,7 @@ def test_restoring_runs_in_the_format_and_keeps_the_models_weights(
     network = form.for_restoring(denoiser)
     seen: list[torch.Tensor] = []
     network.unet.middle[0].register_forward_hook(lambda *call: seen.append(call[2]))  # type: ignore[arg-type]
-    with torch.inference_mode(), precision.autocast(torch.device("cpu"), form.dtype):
+    with torch.inference_mode(), autocast(torch.device("cpu"), form.dtype):
         out = network(x, y_t, gamma)
     assert seen[0].dtype == form.dtype
     last = form.memory == "channels_last"
@@ -149,10 +145,10 @@ def test_restoring_runs_in_the_format_and_keeps_the_models_weights(
     assert all(p.is_contiguous() for p in denoiser.parameters())
 
 
-def test_doctor_tells_what_is_remembered(denoiser: Denoiser, cache: Path, clock: Times) -> None:
+def test_doctor_shows_what_is_remembered(denoiser: Denoiser, cache: Path, clock: Times) -> None:
     from palette.cli.doctor import examine
 
     assert not [key for key in examine()[0] if key.startswith("measured")]
     choose(denoiser, "auto", "train")
-    (told,) = [value for key, value in examine()[0].items() if key.startswith("measured: train")]
-    assert "fp32 channels_last 3 ms" in told
+    (times,) = [value for key, value in examine()[0].items() if key.startswith("measured: train")]
+    assert "fp32 channels_last 3 ms" in times

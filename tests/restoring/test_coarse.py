@@ -1,4 +1,4 @@
-"""The guard: tiles that would each choose a colour of their own agree on the reduced picture's."""
+"""The coarse pass: tiles that would each choose a colour agree on the reduced picture's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from palette.diffusion.loss import Target
 from palette.diffusion.samplers import ddim
-from palette.restoring.coarse import grid, guard, reduced
+from palette.restoring.coarse import cells_of, following, reduced
 from palette.restoring.tiling import plan, tiled
 
 SIDE, TILE = 128, 32
@@ -34,14 +34,14 @@ def test_tiles_that_disagree_are_of_one_colour() -> None:
     noise = lambda k: torch.randn(x.shape, generator=torch.Generator().manual_seed(k))  # noqa: E731
     clip = lambda z: target.clip(z, x)  # noqa: E731
     drifts = {}
-    for guarded in (False, True):
+    for follows in (False, True):
         network = stubborn(torch.Generator().manual_seed(0), spread=0.2)
         denoise = tiled(network, x, plan(SIDE, SIDE, TILE, 4, stride=8), 4)
         coarse, all_of_it = torch.full((1, 3, 32, 32), 0.2), torch.ones(1, 1, SIDE, SIDE)
-        cells, hole = grid(SIDE, SIDE, TILE // 2), torch.ones(1, 1, 32, 32)
-        one = guard(clip, coarse, hole, all_of_it, cells) if guarded else clip
+        cells, hole = cells_of(SIDE, SIDE, TILE // 2), torch.ones(1, 1, 32, 32)
+        one = following(clip, coarse, hole, all_of_it, cells) if follows else clip
         blocks = functional.avg_pool2d(ddim(denoise, gammas, noise, one), TILE)
-        drifts[guarded] = float(blocks.std(dim=(2, 3)).mean())
+        drifts[follows] = float(blocks.std(dim=(2, 3)).mean())
     assert drifts[False] > 0.1
     assert drifts[True] < drifts[False] / 5
 
@@ -50,7 +50,7 @@ def test_detail_and_agreement_are_left_alone() -> None:
     detail = torch.randn(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
     coarse = functional.adaptive_avg_pool2d(detail, (32, 32))
     hole, region = torch.ones(1, 1, 32, 32), torch.ones(1, 1, SIDE, SIDE)
-    one = guard(lambda z: z, coarse, hole, region, grid(SIDE, SIDE, 16))
+    one = following(lambda z: z, coarse, hole, region, cells_of(SIDE, SIDE, 16))
     torch.testing.assert_close(one(detail), detail, atol=1e-5, rtol=0)
     shifted = one(detail + 0.3)
     torch.testing.assert_close(shifted, detail, atol=1e-5, rtol=0)
@@ -63,7 +63,7 @@ def test_only_what_is_made_counts_in_a_hole() -> None:
     hole = functional.adaptive_max_pool2d(region, (32, 32))
     x0 = torch.where(region > 0, 0.7, torch.randn(1, 3, SIDE, SIDE))
     coarse = torch.where(hole > 0, 0.1, torch.randn(1, 3, 32, 32))
-    made = guard(lambda z: z, coarse, hole, region, grid(SIDE, SIDE, 16))(x0)
+    made = following(lambda z: z, coarse, hole, region, cells_of(SIDE, SIDE, 16))(x0)
     torch.testing.assert_close(made[..., 30:77, 41:90], torch.full((1, 3, 47, 49), 0.1))
 
 

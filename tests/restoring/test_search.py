@@ -15,14 +15,14 @@ from palette.checkpoint import load_model, save_searched
 from palette.cli.main import main
 from palette.data.opening import open_source
 from palette.restoring.sampling import Sampling
-from palette.restoring.search import Trial, crops, search
+from palette.restoring.search import Crops, Trial, search, take_crops
 
 
 @pytest.fixture(scope="module")
 def trial(trained: dict[str, Path]) -> Trial:
     restorer = palette.load(trained["super-resolution"], precision="fp32")
-    observed, clean = crops(restorer, open_source("bundled"), 2)
-    return Trial(restorer, observed, clean, 2, reference_steps=12)
+    crops = take_crops(restorer, open_source("bundled"), 2)
+    return Trial(restorer, crops, 2, reference_steps=12)
 
 
 def test_the_reference_scores_zero_and_others_do_not(trial: Trial) -> None:
@@ -42,15 +42,15 @@ def test_energy_error_and_spread_by_hand(trial: Trial) -> None:
             assert len(set(seeds)) == len(observed) == 8
             return [self.task.baseline(o) + d for o, d in zip(observed, draws, strict=True)]
 
-    clean = [baseline.copy() for baseline in trial.baseline]
-    observed = [trial.observed[0], trial.observed[2]]
-    noisy = Trial(Noisy(), observed, clean, 4)  # type: ignore[arg-type]
+    baseline, observed = trial.crops.baseline, trial.crops.observed
+    crops = Crops([picture.copy() for picture in baseline], observed, baseline)
+    noisy = Trial(Noisy(), crops, 4)  # type: ignore[arg-type]
     energy, error, spread = noisy.goal[:, 1:]
     np.testing.assert_allclose(energy, error, rtol=1e-4)  # the truth is the baseline here
     np.testing.assert_allclose(spread, energy, rtol=0.35)  # unbiased, of four samples
     np.testing.assert_allclose(energy.sum(), 3 * 0.1**2, rtol=0.1)
     with pytest.raises(ValueError, match="2 or more"):
-        Trial(Noisy(), observed, clean, 1)  # type: ignore[arg-type]
+        Trial(Noisy(), crops, 1)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("start", "eta"), [("noise", 0.25), ("mean", 0.0)])

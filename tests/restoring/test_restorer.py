@@ -1,8 +1,11 @@
-"""Restoring: kinds in and out, any size, batches, holes, folders, faults."""
+"""Restoring: what comes in and goes out, any size, lists, holes, faults."""
 
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +14,10 @@ import torch
 from PIL import Image
 
 import palette
-from palette.data.images import read, write
+from palette.data.images import write
 from palette.errors import IntegrityError
-from palette.restoring.folder import restore_folder
 from palette.restoring.restorer import Restorer
-from palette.restoring.sampling import Sampling
+from palette.restoring.solve import Batch, Solver
 from palette.types import Observation
 
 
@@ -29,14 +31,14 @@ def inpainting(trained: dict[str, Path]) -> Restorer:
     return palette.load(trained["inpainting"], precision="fp32", steps=3)
 
 
-def test_the_same_kind_comes_back(jpeg: Restorer, picture: np.ndarray, tmp_path: Path) -> None:
+def test_the_same_type_comes_back(jpeg: Restorer, picture: np.ndarray, tmp_path: Path) -> None:
     eight = np.rint(picture * 255).astype(np.uint8)
     expected = jpeg.restore(eight)
     assert expected.dtype == np.uint8
     assert expected.shape == eight.shape
     write(tmp_path / "a.png", picture)
-    for kind in (tmp_path / "a.png", str(tmp_path / "a.png"), Image.fromarray(eight)):
-        restored = jpeg.restore(kind)
+    for value in (tmp_path / "a.png", str(tmp_path / "a.png"), Image.fromarray(eight)):
+        restored = jpeg.restore(value)
         assert isinstance(restored, Image.Image)
         np.testing.assert_array_equal(np.asarray(restored), expected)
     floats = jpeg.restore(picture)
@@ -60,7 +62,7 @@ def test_any_size(jpeg: Restorer, size: tuple[int, int], answer: str) -> None:
     assert np.isfinite(restored).all()
 
 
-def test_a_batch_gives_what_its_pictures_give_alone(jpeg: Restorer) -> None:
+def test_a_list_gives_what_its_pictures_give_alone(jpeg: Restorer) -> None:
     draws = np.random.default_rng(0)
     sizes = [(24, 24), (24, 24), (20, 28), (24, 24)]
     observed = [Observation(draws.random((*s, 3), dtype=np.float32)) for s in sizes]
@@ -68,13 +70,63 @@ def test_a_batch_gives_what_its_pictures_give_alone(jpeg: Restorer) -> None:
     together = jpeg.restore_observations(observed, "sample", seeds=seeds)
     for observation, seed, picture in zip(observed, seeds, together, strict=True):
         (alone,) = jpeg.restore_observations([observation], "sample", seeds=[seed])
-        np.testing.assert_allclose(alone, picture, atol=1e-5)
+        np.testing.assert_array_equal(alone, picture)
+
+
+ALONE_AND_TOGETHER = """
+import sys
+import numpy as np
+import palette
+from palette.types import Observation
+
+draws = np.random.default_rng(0)
+pictures = [draws.random((*s, 3), dtype=np.float32) for s in [(40, 56)] * 3 + [(24, 24)] * 2]
+holes = [np.ones(p.shape[:2], bool) for p in pictures]
+for run in sys.argv[1:]:
+    for choices in ({"precision": "fp32"}, {"precision": "bf16"}, {"tile": 32}):
+        model = palette.load(run, **{"precision": "fp32", "steps": 3, **choices})
+        masks = holes if model.task.masked else [None] * len(pictures)
+        observed = [Observation(*both) for both in zip(pictures, masks)]
+        together = model.restore_observations(observed)
+        for i, one in enumerate(observed):
+            (alone,) = model.restore_observations([one], seeds=[i])
+            assert np.array_equal(alone, together[i]), (run, choices, i)
+"""
+
+
+@pytest.mark.parametrize("isa", [None, "AVX2", "AVX512_CORE"])
+def test_the_bits_do_not_depend_on_the_list_whatever_the_kernels(
+    isa: str | None, trained: dict[str, Path]
+) -> None:
+    """The library of kernels takes others for a batch of one, and for each instruction set."""
+    environment = {k: v for k, v in os.environ.items() if k != "ONEDNN_MAX_CPU_ISA"}
+    environment |= {"ONEDNN_MAX_CPU_ISA": isa} if isa else {}
+    runs = [str(trained[task]) for task in ("jpeg-restoration", "inpainting")]
+    command = [sys.executable, "-c", ALONE_AND_TOGETHER, *runs]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_seeds_decide_samples(jpeg: Restorer, picture: np.ndarray) -> None:
     first = jpeg.restore(picture, seed=1)
     np.testing.assert_array_equal(first, jpeg.restore(picture, seed=1))
     assert np.abs(first - jpeg.restore(picture, seed=2)).max() > 0.01
+
+
+def test_the_mean_of_samples_is_theirs(
+    trained: dict[str, Path], picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    restorer = palette.load(trained["jpeg-restoration"], precision="fp32", steps=2, samples=3)
+    single, solve = [], Solver.solve
+
+    def noting(solver: Solver, batch: Batch) -> np.ndarray:
+        single.append(solve(solver, batch))
+        return single[-1].copy()
+
+    monkeypatch.setattr(Solver, "solve", noting)
+    mean = restorer.restore(picture)
+    assert len(single) == 3
+    np.testing.assert_array_equal(mean, np.mean(single, axis=0)[0])
 
 
 def test_samples_average(trained: dict[str, Path], picture: np.ndarray) -> None:
@@ -147,94 +199,6 @@ def test_bad_masks_are_named(inpainting: Restorer, jpeg: Restorer, picture: np.n
         jpeg.restore(picture, mask=np.zeros(picture.shape[:2], bool))
     with pytest.raises(ValueError, match="extend"):
         inpainting.restore(picture, extend=(0, 0, 0, 0))
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [("answer", "best"), ("steps", 0), ("sampler", "dimm"), ("grid", "linear"), ("samples", 0)],
-)
-def test_bad_sampling_is_named(field: str, value: object) -> None:
-    with pytest.raises(ValueError, match=str(value)):
-        Sampling(**{field: value})  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def inbox(photos: Path, tmp_path: Path) -> Path:
-    import shutil
-
-    shutil.copytree(photos, tmp_path / "in")
-    (tmp_path / "in" / "broken.png").write_text("not a picture")
-    return tmp_path / "in"
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
-
-
-def test_a_folder_is_restored_whatever_fails(jpeg: Restorer, inbox: Path, tmp_path: Path) -> None:
-    before = contents(inbox)
-    results = list(jpeg.restore_folder(inbox, tmp_path / "out"))
-    assert contents(inbox) == before
-    failed = [result for result in results if result.error]
-    assert [result.source.name for result in failed] == ["broken.png"]
-    assert "broken.png" in str(failed[0].error)
-    made = {str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*.png")}
-    assert made == {f"{'ab'[i % 2]}/photo-{i}.png" for i in range(6)}
-    manifest = json.loads((tmp_path / "out" / "palette-restored.json").read_text())
-    assert [p["source"] for p in manifest["pictures"] if p["error"]] == ["broken.png"]
-    for result in results:
-        if not result.error:
-            assert read(result.target).picture.shape == read(result.source).picture.shape
-
-
-def test_an_interrupted_folder_continues_to_the_same_bytes(
-    jpeg: Restorer, inbox: Path, tmp_path: Path
-) -> None:
-    list(jpeg.restore_folder(inbox, tmp_path / "whole"))
-    for _, result in zip(range(3), jpeg.restore_folder(inbox, tmp_path / "part"), strict=False):
-        assert not result.skipped
-    again = list(jpeg.restore_folder(inbox, tmp_path / "part"))
-    assert sum(result.skipped for result in again) == 3
-    assert contents(tmp_path / "whole") == contents(tmp_path / "part")
-
-
-def test_shards_make_the_whole(jpeg: Restorer, inbox: Path, tmp_path: Path) -> None:
-    list(jpeg.restore_folder(inbox, tmp_path / "whole"))
-    for i in range(2):
-        list(restore_folder(jpeg, inbox, tmp_path / "shards", shard=(i, 2)))
-    whole, shards = (
-        {k: v for k, v in contents(tmp_path / name).items() if k.endswith(".png")}
-        for name in ("whole", "shards")
-    )
-    assert whole == shards
-
-
-def test_folders_that_would_lose_something_are_refused(
-    jpeg: Restorer, inbox: Path, tmp_path: Path
-) -> None:
-    with pytest.raises(ValueError, match="folder of the inputs"):
-        list(jpeg.restore_folder(inbox, inbox))
-    (tmp_path / "full").mkdir()
-    (tmp_path / "full" / "precious.txt").write_text("x")
-    with pytest.raises(ValueError, match="not empty"):
-        list(jpeg.restore_folder(inbox, tmp_path / "full"))
-    list(jpeg.restore_folder(inbox, tmp_path / "out"))
-    with pytest.raises(ValueError, match="another model, seed or sampling"):
-        list(jpeg.restore_folder(inbox, tmp_path / "out", seed=1))
-    write(inbox / "a" / "photo-0.jpg", read(inbox / "a" / "photo-0.png").picture)
-    with pytest.raises(ValueError, match="would both become"):
-        list(jpeg.restore_folder(inbox, tmp_path / "other"))
-
-
-def test_depth_and_alpha_are_kept(jpeg: Restorer, picture: np.ndarray, tmp_path: Path) -> None:
-    (tmp_path / "in").mkdir()
-    alpha = np.linspace(0, 1, picture.shape[1], dtype=np.float32)[None].repeat(40, axis=0)
-    write(tmp_path / "in" / "deep.png", picture, alpha, bit_depth=16)
-    list(jpeg.restore_folder(tmp_path / "in", tmp_path / "out"))
-    photo = read(tmp_path / "out" / "deep.png")
-    assert photo.bit_depth == 16
-    assert photo.alpha is not None
-    np.testing.assert_allclose(photo.alpha, alpha, atol=1e-4)
 
 
 def test_a_damaged_model_is_refused(trained: dict[str, Path], tmp_path: Path) -> None:

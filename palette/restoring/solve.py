@@ -1,0 +1,248 @@
+"""From a batch of conditions to its answer: noise levels, network, tiles, sampler.
+
+On CPUs the network sees one picture or one tile at a time, always. There a batch goes through other
+kernels than its pictures alone (convolutions and matrix products choose by shape) and rounds
+otherwise, so that a result would depend on its neighbours. On GPUs pictures of one size, and tiles,
+share a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from palette.diffusion.guidance import dynamic_clip, guided
+from palette.diffusion.loss import Target
+from palette.diffusion.multistep import dpmpp_2m_sde, dpmpp_3m_sde
+from palette.diffusion.samplers import SAMPLERS, ddim, evaluations, repaint
+from palette.diffusion.schedule import GAMMA_MAX, GRIDS, Schedule, gamma_of_logsnr, logsnr_grid
+from palette.diffusion.steps import Clip, Denoise, Network, Noise, Sampler, hold
+from palette.errors import UserError
+from palette.machine.format import Format, autocast
+from palette.machine.memory import free_bytes, room
+from palette.network.denoiser import Denoiser
+from palette.restoring.coarse import cells_of, following, reduced
+from palette.restoring.sampling import Sampling
+from palette.restoring.tiling import Tiles, overlap_of, plan, tiled
+from palette.seeding import entropy, normal
+from palette.types import Condition
+
+BATCH_PIXELS = 512 * 512
+"""On GPUs, pictures of one size and tiles of a picture share a batch of up to this many pixels."""
+
+
+def together(device: torch.device, pixels: float, free_pixels: float = BATCH_PIXELS) -> int:
+    """How many pictures or tiles of ``pixels`` each the network sees at once: on CPUs one."""
+    if device.type == "cpu":
+        return 1
+    return max(1, int(min(BATCH_PIXELS, free_pixels) / pixels))
+
+
+def levels(sampling: Sampling, schedule: Schedule) -> Tensor:
+    """The γ that the sampler visits: (n,), increasing, inside of what was trained.
+
+    As many as ``sampling.steps`` evaluations allow; UserError where they allow none.
+    """
+    last = min(schedule.gamma_max, GAMMA_MAX)
+    if sampling.answer == "mean":
+        return logsnr_grid(1, schedule.gamma_min, last)
+    if sampling.logsnrs is not None:
+        gammas = gamma_of_logsnr(torch.tensor(sampling.logsnrs, dtype=torch.float64))
+        return gammas.clamp(schedule.gamma_min, schedule.gamma_max)
+    first, budget = schedule.gamma_min, sampling.steps
+    if sampling.start != "noise":
+        first = max(first, float(gamma_of_logsnr(torch.tensor(sampling.start_logsnr).double())))
+        budget -= sampling.start == "mean"
+    per_step = evaluations(sampling.sampler, 2, sampling.resamplings) - 1
+    least = 1 if per_step == 1 else per_step + 1  # a single level would not be that sampler
+    if budget < least:
+        raise UserError(
+            f"steps is {sampling.steps}: {sampling.sampler} started from {sampling.start} takes at "
+            f"least {least + sampling.steps - budget} evaluations"
+        )
+    count = (budget - 1) // per_step + 1
+    grid = "logsnr" if sampling.grid == "auto" else sampling.grid
+    return GRIDS[grid](count, first, last)
+
+
+def sample(
+    sampling: Sampling,
+    schedule: Schedule,
+    denoise: Denoise,
+    noise: Noise,
+    clip: Clip,
+    guess: Tensor,
+    known: Tensor | None = None,
+) -> Tensor:
+    """Run the sampler: what is diffused, (B, 3, H, W), clean.
+
+    ``guess`` is what the condition itself would answer; ``known`` holds the known pixels of a
+    picture with a hole, 0 in it, and ``clip`` puts them back by
+    :func:`palette.diffusion.steps.hold`.
+    """
+    start = known
+    if sampling.answer == "sample" and sampling.start == "condition":
+        start = guess
+    elif sampling.answer == "sample" and sampling.start == "mean":
+        first = levels(replace(sampling, answer="mean"), schedule)
+        # noise of its own: the sample's start must not know what the estimate has seen
+        start = ddim(denoise, first, lambda k: noise(-1), clip, known)
+    return sampler_of(sampling)(denoise, levels(sampling, schedule), noise, clip, start)
+
+
+def sampler_of(sampling: Sampling) -> Sampler:
+    """The sampler with the options that are its own."""
+    with_options: dict[str, Sampler] = {
+        "repaint": partial(repaint, resamplings=sampling.resamplings),
+        "dpmpp_2m_sde": partial(dpmpp_2m_sde, eta=sampling.eta),
+        "dpmpp_3m_sde": partial(dpmpp_3m_sde, eta=sampling.eta),
+    }
+    return with_options.get(sampling.sampler, SAMPLERS[sampling.sampler])
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Conditions of one size on the device, and how they are to be answered."""
+
+    x: Tensor
+    """(B, 3, H, W) in [−1, 1]; the sides are multiples of the network's stride."""
+    region: Tensor | None
+    """(B, 1, H, W), 1 where the picture is to be made and 0 where it is known; None: everywhere."""
+    seeds: tuple[int, ...]
+    """Of the noise, one for each condition."""
+    sampling: Sampling
+    level: float = 0.0
+    """Strength of the conditioning augmentation that the network is shown."""
+    tile: int | None = None
+    """Side of the tiles that the network sees; None shows it the whole."""
+
+    @property
+    def pixels(self) -> int:
+        batch, _, height, width = self.x.shape
+        return batch * height * width
+
+    def alone(self) -> list[Batch]:
+        """A batch of one for each condition."""
+        regions = [None] * len(self.x) if self.region is None else self.region.split(1)
+        rows = zip(self.x.split(1), regions, self.seeds, strict=True)
+        return [replace(self, x=x, region=r, seeds=(seed,)) for x, r, seed in rows]
+
+
+@dataclass(frozen=True)
+class Solver:
+    """A network in its format on its device, with what it was trained to diffuse."""
+
+    denoiser: Denoiser
+    format: Format
+    device: torch.device
+    target: Target
+    schedule: Schedule
+
+    @property
+    def stride(self) -> int:
+        """Sides of what the network sees are multiples of this."""
+        return self.denoiser.unet.architecture.stride
+
+    def room(self, pixels: int) -> float:
+        """Pixels that the network may see at once, in the memory that ``pixels`` of state leave."""
+        architecture = self.denoiser.unet.architecture
+        return room(architecture, self.format.dtype, free_bytes(self.device), pixels)
+
+    def batch(
+        self, conditions: Sequence[Condition], seeds: Sequence[int], sampling: Sampling
+    ) -> Batch:
+        """Conditions of one size, padded to the stride and brought to the device."""
+        regions = [c.region[..., None] for c in conditions if c.region is not None]
+        return Batch(
+            x=self._tensor([c.x for c in conditions]),
+            region=self._tensor(regions) if regions else None,
+            seeds=tuple(seeds),
+            sampling=sampling,
+            level=conditions[0].level or 0.0,  # one for all: it is that of the sampling
+        )
+
+    @torch.inference_mode()
+    def solve(self, batch: Batch) -> NDArray[np.float32]:
+        """The answers, (B, H, W, 3) in [0, 1], padded as the batch is."""
+        y = self.target.decode(self._diffused(batch), batch.x)
+        return (y + 1).div_(2).clamp_(0, 1).permute(0, 2, 3, 1).float().cpu().numpy()
+
+    def _diffused(self, batch: Batch) -> Tensor:
+        """What is diffused, clean: (B, 3, H, W)."""
+        x, region, sampling = batch.x, batch.region, batch.sampling
+        network = self._network(batch.level)
+        clip: Clip = partial(self.target.clip, x=x)
+        if sampling.guidance != 1:
+            network = guided(network, sampling.guidance)
+            clip = dynamic_clip(self.target, x)
+        denoise: Denoise = partial(network, x)
+        tiles = self._tiles(batch)
+        if tiles is not None:
+            each, state = tiles.height * tiles.width, x.shape[-2] * x.shape[-1]
+            denoise = tiled(network, x, tiles, together(self.device, each, self.room(state)))
+            if region is not None:
+                clip = self._agreeing(clip, batch, region)
+        guess, known = self.target.guess(x), None
+        if region is not None:
+            guess = known = (guess * (1 - region)).contiguous()  # the hole of x is noise
+            clip = hold(clip, known, region)
+        return sample(sampling, self.schedule, denoise, self._noise(batch), clip, guess, known)
+
+    def _network(self, level: float) -> Network:
+        def network(x: Tensor, y_t: Tensor, gamma: Tensor) -> Tensor:
+            gamma = gamma[:1]  # one noise level for all, embedded once
+            with autocast(self.device, self.format.dtype):
+                return self.denoiser(x, y_t, gamma, torch.full_like(gamma, level))
+
+        return network
+
+    def _noise(self, batch: Batch) -> Noise:
+        def noise(k: int) -> Tensor:
+            drawn = normal(batch.seeds, tuple(batch.x.shape[1:]), k)
+            if self.device.type == "cuda":  # drawn while the device computes, which waits for none
+                return drawn.pin_memory().to(self.device, non_blocking=True)
+            return drawn.to(self.device)
+
+        return noise
+
+    def _tiles(self, batch: Batch) -> Tiles | None:
+        """Two tiles or more of a single picture; None where the network sees it whole."""
+        if batch.tile is None:
+            return None
+        height, width = batch.x.shape[-2:]
+        tiles = plan(height, width, batch.tile, overlap_of(batch.tile), self.stride)
+        return tiles if len(tiles) > 1 else None
+
+    def _agreeing(self, clip: Clip, batch: Batch, region: Tensor) -> Clip:
+        """``clip`` that gives all tiles the low frequencies of a reduced picture, solved whole."""
+        assert batch.tile is not None
+        height, width = batch.x.shape[-2:]
+        # a quarter of the sides at most: a sixteenth of the time
+        quarter = max(height, width) // 4 // self.stride * self.stride
+        longest = max(self.stride, min(batch.tile, quarter))
+        seeds = tuple(entropy(seed, "coarse") for seed in batch.seeds)
+        fill = normal(seeds, (3, longest, longest), "hole").to(batch.x)
+        small, hole = reduced(batch.x, region, longest, self.stride, fill)
+        coarse = self._diffused(replace(batch, x=small, region=hole, seeds=seeds, tile=None))
+        return following(clip, coarse, hole, region, cells_of(height, width, batch.tile // 2))
+
+    def _tensor(self, arrays: Sequence[NDArray[np.float32]]) -> Tensor:
+        """(H, W, C) arrays to a (B, C, H, W) tensor on the device."""
+        padded = [_pad(array, self.stride) for array in arrays]
+        if len(padded) == 1 and self.device.type == "cpu":  # no copy; nothing writes to it
+            return torch.from_numpy(padded[0])[None].permute(0, 3, 1, 2)
+        return torch.from_numpy(np.stack(padded)).to(self.device).permute(0, 3, 1, 2).contiguous()
+
+
+def _pad(array: NDArray[np.float32], stride: int) -> NDArray[np.float32]:
+    """Reflect at the bottom and at the right until both sides are multiples of ``stride``."""
+    down, right = (-side % stride for side in array.shape[:2])
+    if down == right == 0:
+        return array
+    return np.pad(array, ((0, down), (0, right), (0, 0)), mode="reflect")

@@ -14,7 +14,7 @@ import palette
 from palette.diffusion.samplers import SAMPLERS
 from palette.diffusion.schedule import SCHEDULES, logsnr
 from palette.restoring.restorer import Restorer
-from palette.restoring.sampling import Sampling
+from palette.restoring.sampling import Sampling, Start
 from palette.restoring.solve import BATCH_PIXELS, levels, sample, together
 
 SCHEDULE = SCHEDULES["logsnr"]

@@ -3,10 +3,10 @@
     python benchmarks/loader.py [--batches 12]
 
 The peer is what a tutorial writes: a torch Dataset that opens a file, crops, flips, resizes down
-and up or goes through JPEG with PIL, and converts, in a DataLoader. Both read the same folder, with
-equal workers, to equal crops; ours without its cache of decoded pictures, and with it. For bsr, a
-chain of blurs, noises and codecs, the peer still only resizes. The step is the whole one of the
-preset tiny.
+and up or goes through JPEG with PIL, and converts, in a DataLoader. Both read the same folder with
+the same number of workers, to crops of one size; ours without its cache of decoded pictures, and
+with it. For bsr, a chain of blurs, noises and codecs, the peer still only resizes. The step is a
+whole one of the preset tiny.
 """
 
 from __future__ import annotations
@@ -31,14 +31,16 @@ from torch.utils.data import DataLoader, Dataset
 from palette.api import resolve
 from palette.data.cache import CachedSource
 from palette.data.images import write
-from palette.data.loader import automatic_workers, batches
+from palette.data.loader import automatic_workers
 from palette.data.sources import BundledSource, FolderSource
 from palette.machine.device import choose_device
-from palette.training import loop as training
+from palette.training.loop import optimizer_step
 from palette.training.set import TrainingSet
-from palette.training.state import start
+from palette.training.state import State
 
 BATCH, SIZE = 16, 64
+PHOTOGRAPHS = 48
+"""Each bundled one several times: a folder of some size."""
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "super-resolution ×4": ("super-resolution", {"scale": 4}),
     "jpeg-restoration": ("jpeg-restoration", {}),
@@ -47,6 +49,8 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 class Plain(Dataset[dict[str, Tensor]]):
+    """The peer."""
+
     def __init__(self, folder: Path, jpeg: bool) -> None:
         self.paths = sorted(folder.iterdir())
         self.jpeg = jpeg
@@ -87,26 +91,34 @@ def rate(feed: Iterator[Any], count: int) -> float:
     return count * BATCH / (time.perf_counter() - begin)
 
 
+def training_set(case: str, folder: Path, workers: int, cache_bytes: int) -> TrainingSet:
+    task, options = CASES[case]
+    settings = {
+        "data": {"path": str(folder), "size": SIZE},
+        "train": {"batch": BATCH, "workers": workers},
+        "options": options,
+    }
+    config, made = resolve(task, settings)
+    return TrainingSet(CachedSource(FolderSource(folder), cache_bytes), made, config)
+
+
 def race(case: str, folder: Path, workers: int, count: int) -> str:
     """One line: pictures per second of the peer and of ours, in turns, and the ratio."""
-    task, options = CASES[case]
-    settings = {"data": {"path": str(folder), "size": SIZE}, "options": options}
-    config, made = resolve(task, settings)
-    plain = Plain(folder, jpeg=task == "jpeg-restoration")
+    plain = Plain(folder, jpeg=CASES[case][0] == "jpeg-restoration")
     loader = DataLoader(
         plain, BATCH, shuffle=True, drop_last=True, num_workers=workers,
         persistent_workers=workers > 0,
     )  # fmt: skip
     turns, warm_up = 5, 2 * len(plain) // BATCH
-    feeds = [forever(loader)]
-    for room in (0, 2**30):
-        samples = TrainingSet(CachedSource(FolderSource(folder), room), made, config)
-        feeds.append(batches(samples, BATCH, 0, warm_up + turns * count, workers))
+    feeds: list[Iterator[Any]] = [forever(loader)]
+    for cache_bytes in (0, 2**30):
+        ours = training_set(case, folder, workers, cache_bytes)
+        feeds.append(ours.batches(0, warm_up + turns * count, torch.device("cpu")))
     for feed in feeds:
         rate(feed, warm_up)
     rates = [[rate(feed, count) for feed in feeds] for _ in range(turns)]
     columns = "".join(f"{statistics.median(column):>10.0f}" for column in zip(*rates, strict=True))
-    low, middle, high = statistics.quantiles([kept / peer for peer, _, kept in rates], n=4)
+    low, middle, high = statistics.quantiles([cached / peer for peer, _, cached in rates], n=4)
     return f"{case:24}{workers:>8}{columns}{middle:>8.2f}× ({low:.2f} … {high:.2f})"
 
 
@@ -129,25 +141,19 @@ class Watched:
 
 def waiting(case: str, folder: Path, workers: int, steps: int, device: torch.device) -> str:
     """One line: the median step of the preset tiny, and the share of the time spent waiting."""
-    task, options = CASES[case]
-    settings = {"data": {"path": str(folder), "size": SIZE}, "options": options}
-    config, made = resolve(task, settings, {"train": {"batch": BATCH}})
-    samples = TrainingSet(CachedSource(FolderSource(folder), 2**30), made, config)
-    state = start(config, samples, device)
-    warm_up = 3
-    pin = device.type == "cuda"
-    feed = Watched(batches(samples, BATCH, 0, warm_up + steps, workers, pin))
-    times = []
-    for state.step in range(warm_up + steps):
+    ours = training_set(case, folder, workers, 2**30)
+    state = State.start(ours, device)
+    warm_up, times = 3, []
+    feed = Watched(ours.batches(0, warm_up + steps, device))
+    while state.step < warm_up + steps:
         if state.step == warm_up:
-            feed.seconds = 0.0
+            feed.seconds, times = 0.0, []
         begin = time.perf_counter()
-        training._step(config, samples, state, feed, device)
+        optimizer_step(state, feed, ours.config, device)
         times.append(time.perf_counter() - begin)
-    whole = times[warm_up:]
     return (
-        f"{case:24}{workers:>8}{1000 * statistics.median(whole):>10.1f} ms"
-        f"{1000 * feed.seconds / steps:>10.1f} ms{100 * feed.seconds / sum(whole):>8.1f} %"
+        f"{case:24}{workers:>8}{1000 * statistics.median(times):>10.1f} ms"
+        f"{1000 * feed.seconds / steps:>10.1f} ms{100 * feed.seconds / sum(times):>8.1f} %"
     )
 
 
@@ -160,11 +166,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         source = BundledSource("train")
-        for index in range(48):  # each photograph several times: a folder of some size
+        for index in range(PHOTOGRAPHS):
             write(folder / f"{index:03d}.jpg", source.read(index % len(source)))
-        print(
-            f"{len(list(folder.iterdir()))} photographs (JPEG), crops of {SIZE}², batch {BATCH}, "
-        )
+        print(f"{PHOTOGRAPHS} photographs (JPEG), crops of {SIZE}², batch {BATCH}, ")
         print(f"{cores} cores, torch {torch.__version__}; pictures per second\n")
         print(f"{'':24}{'workers':>8}{'PIL':>10}{'uncached':>10}{'cached':>10}{'cached / PIL':>16}")
         for case in CASES:

@@ -1,6 +1,6 @@
 """The configuration of a run: frozen dataclasses, read from TOML, checked with clear errors.
 
-Precedence: defaults < model preset < file < flags. The resolved configuration is
+The later wins: defaults, model preset, file, flags (:func:`merge`). The resolved configuration is
 saved with the run and with the model, so restoring needs nothing else.
 """
 
@@ -22,12 +22,11 @@ from palette.network.architecture import PRESETS, Architecture
 T = TypeVar("T")
 
 
-def _at_least(config: Any, prefix: str, least: int, *names: str) -> None:
-    for name in names:
+def _at_least(least: int, config: Any, names: str, prefix: str = "") -> None:
+    for name in names.split():
         value = getattr(config, name)
         if value < least:
-            where = name if prefix == "run" else f"{prefix}.{name}"
-            raise UserError(f"{where} is {value}: it must be at least {least}")
+            raise UserError(f"{prefix}{name} is {value}: it must be at least {least}")
 
 
 @dataclass(frozen=True)
@@ -43,8 +42,8 @@ class DiffusionConfig:
     residual: bool = True
     """Diffuse the scaled residual where the task's condition is near its target."""
     drop_condition: float = 0.0
-    """Share of the training samples that see no condition, for classifier-free guidance; 0.1 is
-    usual. `palette restore --guidance` uses it."""
+    """Share of the examples whose condition is hidden, for classifier-free guidance; 0.1 is usual.
+    `palette restore --guidance` uses it."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.drop_condition < 1:
@@ -62,10 +61,12 @@ class TrainConfig:
     accumulate: int = 1
     """Forward passes per step of the optimizer."""
     learning_rate: float = 1e-3
+    """Of AdamW."""
     warmup_images: int = 1000
     """Images over which the learning rate rises linearly; it is constant afterwards, so that a
     run may be resumed to any number of steps."""
     weight_decay: float = 0.0
+    """Of AdamW."""
     clip_norm: float = 1.0
     """Largest norm of the gradient."""
     ema: float = 0.9999
@@ -77,8 +78,8 @@ class TrainConfig:
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, mps."""
     workers: int | Literal["auto"] = "auto"
-    """Processes that prepare batches ahead of the step, 0: the step itself; the batches are equal
-    for any number."""
+    """Processes that prepare batches ahead of the step; 0: the step itself. Any number gives the
+    same batches."""
     checkpoint_every: int = 1000
     """Steps between checkpoints."""
     keep: int = 2
@@ -89,10 +90,10 @@ class TrainConfig:
     """Steps between lines of metrics.jsonl."""
 
     def __post_init__(self) -> None:
-        _at_least(self, "train", 1, "batch", "accumulate", "checkpoint_every", "keep", "log_every")
-        _at_least(self, "train", 0, "warmup_images", "weight_decay", "sample_every")
+        _at_least(1, self, "batch accumulate checkpoint_every keep log_every", "train.")
+        _at_least(0, self, "warmup_images weight_decay sample_every", "train.")
         if self.workers != "auto":
-            _at_least(self, "train", 0, "workers")
+            _at_least(0, self, "workers", "train.")
         if not 0 < self.learning_rate < 1:
             raise UserError(
                 f"train.learning_rate is {self.learning_rate}: it must be in (0, 1), e.g. 1e-3"
@@ -112,36 +113,44 @@ class DataConfig:
     size: int = 64
     """Side of the square training crops, in pixels."""
     flips: bool = True
+    """Mirror half of the crops."""
     degrade_on: Literal["worker", "device"] = "worker"
     """worker: NumPy, in the processes of the loader. device: batches of tensors, on the GPU."""
 
     def __post_init__(self) -> None:
-        _at_least(self, "data", 8, "size")
+        _at_least(8, self, "size", "data.")
 
 
 @dataclass(frozen=True)
-class RunConfig:
-    """Everything that decides a run's weights."""
+class RunSettings:
+    """What every run may choose, whatever its task."""
 
-    task: str
-    options: Mapping[str, Any] = field(default_factory=dict)
-    """The task's own options, e.g. {"scale": 4}."""
     steps: int = 5000
     """Steps of the optimizer in all."""
     seed: int = 0
+    """Of everything random: weights, crops, how they are degraded, noise."""
     model: Architecture = PRESETS["tiny"]
     diffusion: DiffusionConfig = DiffusionConfig()
     train: TrainConfig = TrainConfig()
     data: DataConfig = DataConfig()
 
     def __post_init__(self) -> None:
-        _at_least(self, "run", 1, "steps")
-        _at_least(self, "run", 0, "seed")
+        _at_least(1, self, "steps")
+        _at_least(0, self, "seed")
         if self.data.size % self.model.stride:
             raise UserError(
                 f"data.size is {self.data.size}: with this model it must be a multiple of "
-                f"{self.model.stride} (patch × 2^(levels − 1))"
+                f"{self.model.stride} (patch, doubled for each multiplier after the first)"
             )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig(RunSettings):
+    """Everything that decides a run's weights."""
+
+    task: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """The task's own options, e.g. {"scale": 4}."""
 
 
 def to_dict(config: Any) -> dict[str, Any]:
@@ -156,35 +165,30 @@ def to_dict(config: Any) -> dict[str, Any]:
 
 
 def from_dict(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
-    """Build the dataclass ``cls`` from plain values; ValueError for unknown keys and bad values."""
+    """Build the dataclass ``cls`` from plain values; UserError for unknown keys and bad values."""
     from pydantic import TypeAdapter, ValidationError
 
-    values = dict(values)
-    names = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     hints = get_type_hints(cls)
+    checked: dict[str, Any] = {}
     for key, value in values.items():
         path = f"{where}{key}"
-        if key not in names:
+        if key not in fields:
             extra = ["preset"] if cls is Architecture else []
-            raise UserError(f"{path} is no option: {nearest(key, names + extra)}")
+            raise UserError(f"{path} is no option: {nearest(key, [*fields, *extra])}")
         if dataclasses.is_dataclass(hints[key]) and isinstance(value, Mapping):
-            values[key] = from_dict(hints[key], value, f"{path}.")  # type: ignore[arg-type]
+            checked[key] = from_dict(hints[key], value, f"{path}.")  # type: ignore[arg-type]
             continue
         try:
-            values[key] = TypeAdapter(hints[key]).validate_python(value)
+            checked[key] = TypeAdapter(hints[key]).validate_python(value)
         except ValidationError as error:
             reason = error.errors()[0]["msg"].lower()
             raise UserError(f"{path} is {value!r}: {reason}") from None
-    missing = [
-        f.name
-        for f in dataclasses.fields(cls)  # type: ignore[arg-type]
-        if f.name not in values
-        and f.default is dataclasses.MISSING
-        and f.default_factory is dataclasses.MISSING
-    ]
-    if missing:
-        raise UserError(f"{where}{missing[0]} is missing: give it a value")
-    return cls(**values)
+    for name, f in fields.items():
+        needed = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+        if needed and name not in checked:
+            raise UserError(f"{where}{name} is missing: give it a value")
+    return cls(**checked)
 
 
 def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
@@ -199,12 +203,14 @@ def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def preset(name: str) -> Architecture:
+    """The network of this name; UserError offers the nearest."""
     if name not in PRESETS:
         raise UserError(f"model.preset is {name!r}: {nearest(name, PRESETS)}")
     return PRESETS[name]
 
 
 def read_toml(path: Path) -> dict[str, Any]:
+    """The values of a TOML file; UserError where it is absent or not valid."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -214,4 +220,5 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def to_toml(config: Any) -> str:
+    """A dataclass as the text that :func:`read_toml` reads."""
     return tomli_w.dumps(to_dict(config))

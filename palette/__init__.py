@@ -11,20 +11,65 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from palette.api import evaluate, load, resume, train
+    from palette.api import compare, degrade, evaluate, load, pack, resume, search, train
+    from palette.errors import (
+        Diverged,
+        IntegrityError,
+        InUse,
+        MachineError,
+        PaletteError,
+        PictureError,
+        Preempted,
+        UserError,
+    )
+    from palette.eval.protocols import Protocol
+    from palette.eval.report.result import Report
+    from palette.restoring.restorer import Restorer
+    from palette.restoring.sampling import Sampling
 
-__version__ = "0.1.0.dev0"
-__all__ = ["evaluate", "load", "resume", "train"]
+    __version__: str
+
+__all__ = [
+    "Diverged",
+    "InUse",
+    "IntegrityError",
+    "MachineError",
+    "PaletteError",
+    "PictureError",
+    "Preempted",
+    "Protocol",
+    "Report",
+    "Restorer",
+    "Sampling",
+    "UserError",
+    "compare",
+    "degrade",
+    "evaluate",
+    "load",
+    "pack",
+    "resume",
+    "search",
+    "train",
+]
+_ROOMS = {
+    "Protocol": "palette.eval.protocols",
+    "Report": "palette.eval.report.result",
+    "Restorer": "palette.restoring.restorer",
+    "Sampling": "palette.restoring.sampling",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """The public functions are imported when first used: importing palette costs nothing."""
-    if name in __all__:
-        from palette import api
+    """Public names are imported when first used: importing palette costs nothing."""
+    import importlib
 
-        return getattr(api, name)
-    raise AttributeError(f"module 'palette' has no attribute {name!r}")
+    if name == "__version__":
+        return importlib.import_module("importlib.metadata").version("palette-diffusion")
+    if name not in __all__:
+        raise AttributeError(f"module 'palette' has no attribute {name!r}")
+    room = _ROOMS.get(name, "palette.api" if name.islower() else "palette.errors")
+    return getattr(importlib.import_module(room), name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted([*globals(), *__all__, "__version__"])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import tyro
 
-from palette.errors import OK, SOME_FAILED, UserError
+from palette.errors import OK, SOME_FAILED, PictureError
 
 
 @dataclass(frozen=True)
@@ -26,23 +26,16 @@ class Pack:
 
 
 def run(args: Pack) -> int:
-    from palette.data.hdf5 import pack
-    from palette.data.opening import HDF5_SUFFIXES
-    from palette.data.sources import FolderSource
-    from palette.errors import PictureError
+    from palette.api import pack
+    from palette.data.opening import open_source
 
-    if args.out.suffix.lower() not in HDF5_SUFFIXES:
-        raise UserError(f"{args.out}: let the name end in {' or '.join(HDF5_SUFFIXES)}")
-    if args.out.exists():
-        raise UserError(f"{args.out} exists and is not overwritten: choose another output")
-    source = FolderSource(args.source)
-    args.out.parent.mkdir(parents=True, exist_ok=True)
     try:
-        problems = pack(source, args.out)
-    except PictureError as error:
+        problems = pack(args.source, args.out)
+    except PictureError as error:  # all are broken
         print(f"palette: {error}", file=sys.stderr)
         return SOME_FAILED
     for problem in problems:
         print(f"palette: {problem}", file=sys.stderr)
-    print(f"{len(source) - len(problems)} of {len(source)} pictures in {args.out}")
+    packed = len(open_source(args.out))
+    print(f"{packed} of {packed + len(problems)} pictures in {args.out}")
     return SOME_FAILED if problems else OK

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,6 +9,7 @@ from typing import Annotated, Literal
 import tyro
 
 from palette.errors import OK, SOME_FAILED, UserError
+from palette.progress import Progress
 from palette.restoring.sampling import Sampling
 from palette.shard import parse_shard
 
@@ -72,12 +72,12 @@ def run(args: Restore) -> int:
         shard=shard,
     )
     failed = skipped = done = 0
-    from tqdm import tqdm
-
-    for result in tqdm(restore_folder(restorer, job), unit="picture", disable=None):
-        done, skipped = done + 1, skipped + result.skipped
-        if result.error is not None:
-            failed += 1
-            tqdm.write(f"palette: {result.error}", file=sys.stderr)
+    with Progress(len(job.inputs()), "restore") as bar:
+        for result in restore_folder(restorer, job):
+            done, skipped = done + 1, skipped + result.skipped
+            if result.error is not None:
+                failed += 1
+                bar.write(f"palette: {result.error}")
+            bar.update()
     print(f"{done - failed} of {done} pictures in {args.out}, {skipped} were there already")
     return SOME_FAILED if failed else OK

@@ -38,39 +38,27 @@ class Search:
 
 
 def run(args: Search) -> int:
-    from palette.api import load
-    from palette.checkpoint import save_searched
-    from palette.data.opening import open_source
-    from palette.restoring.search import Trial, search, take_crops
+    from palette.api import search
 
-    restorer = load(args.model, device=args.device, precision=args.precision)
-    source = open_source(args.data, split="held_out")
-    crops = take_crops(restorer, source, args.pictures, args.seed)
-    trial = Trial(restorer, crops, args.samples, args.reference_steps)
-    begin = Sampling(**asdict(args.route), grid="logsnr")
-    before = trial.score(begin)
     print(f"{'score':>8}  log-SNR of the noise levels")
-    print(f"{before:8.4f}  logsnr grid", flush=True)
 
     def show(found: Sampling, score: float) -> None:
         nodes = " ".join(f"{value:.2f}" for value in found.logsnrs or ())
-        print(f"{score:8.4f}  {nodes}  eta {found.eta:.2f}", flush=True)
+        levels = f"{nodes}  eta {found.eta:.2f}" if nodes else "logsnr grid"
+        print(f"{score:8.4f}  {levels}", flush=True)
 
-    best, score = search(trial, begin, show)
-    entry = {
-        "sampler": best.sampler,
-        "start": best.start,
-        "steps": best.steps,
-        "logsnrs": list(best.logsnrs or ()),
-        "eta": best.eta,
-        "score": score,
-        "score_of_logsnr_grid": before,
-        "reference_steps": args.reference_steps,
-        "pictures": args.pictures,
-        "samples": args.samples,
-        "data": source.fingerprint(),
-    }
-    save_searched(args.model, entry)
+    best = search(
+        args.model,
+        args.data,
+        pictures=args.pictures,
+        samples=args.samples,
+        reference_steps=args.reference_steps,
+        seed=args.seed,
+        device=args.device,
+        precision=args.precision,
+        progress=show,
+        **asdict(args.route),
+    )
     print(
         f"saved: `palette restore` uses them with --steps {best.steps} --sampler {best.sampler} "
         f"--start {best.start}"

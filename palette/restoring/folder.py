@@ -51,6 +51,21 @@ class FolderJob:
     """Of the outputs; it decides their format."""
     shard: Shard = field(default_factory=Shard)
 
+    def inputs(self) -> list[Path]:
+        """The pictures of this shard. UserError where none are found or two have one output."""
+        source, out = self.source, self.out.resolve()
+        if source.resolve() == out:
+            raise UserError(f"{self.out} is the folder of the inputs: choose another output folder")
+        paths = [path for path in list_pictures(source, self.recursive) if out not in path.parents]
+        if not paths:
+            raise UserError(f"{source} holds no pictures: choose a folder of pictures")
+        _refuse_collisions({path: self.target(path) for path in paths})
+        return [path for number, path in enumerate(paths) if self.shard.owns(number)]
+
+    def target(self, path: Path) -> Path:
+        """Where the restored picture of an input goes."""
+        return (self.out / path.relative_to(self.source)).with_suffix(self.suffix)
+
 
 @dataclass(frozen=True)
 class Result:
@@ -71,28 +86,21 @@ def restore_folder(restorer: ObservationRestorer, job: FolderJob) -> Iterator[Re
     that fails is yielded with its error and the rest goes on. Run again, it continues; ``out``
     holding pictures of other settings is a UserError, as are two inputs with one output.
     """
-    source, out = job.source, job.out
-    if source.resolve() == out.resolve():
-        raise UserError(f"{out} is the folder of the inputs: choose another output folder")
-    paths = [p for p in list_pictures(source, job.recursive) if out.resolve() not in p.parents]
-    if not paths:
-        raise UserError(f"{source} holds no pictures: choose a folder of pictures")
-    targets = {path: (out / path.relative_to(source)).with_suffix(job.suffix) for path in paths}
-    _refuse_collisions(targets)
+    paths = job.inputs()
     settings = {
         "model": restorer.digest,
         "sampling": restorer.sampling.as_json(),
         "seed": job.seed,
         "extend": job.extend,
     }
-    _claim(out, settings)
+    _claim(job.out, settings)
     results: list[dict[str, Any]] = []
-    for path in (path for number, path in enumerate(paths) if job.shard.owns(number)):
-        result = _skip_or_restore(restorer, path, targets[path], job)
+    for path in paths:
+        result = _skip_or_restore(restorer, path, job.target(path), job)
         results.append({"source": _name(path, job), "error": result.error})
         yield result
     part = "" if job.shard.of == 1 else f"{job.shard.index}-of-{job.shard.of}-"
-    write_json(out / f"{part}{MANIFEST}", {"settings": settings, "pictures": results})
+    write_json(job.out / f"{part}{MANIFEST}", {"settings": settings, "pictures": results})
 
 
 def restore_file(

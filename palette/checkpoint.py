@@ -1,8 +1,8 @@
 """Checkpoints of a run and finished models: safetensors and JSON, digests beside them.
 
-``checkpoints/step-N/`` holds weights, averaged weights, the optimizer's moments and
-``state.json``; a checkpoint is a folder renamed into place once it is complete. ``model/`` holds
-the averaged weights, ``model.json`` and a card: restoring needs this folder and a picture only.
+``checkpoints/step-N/`` holds the weights, their average, the optimizer's moments and
+``state.json``; the folder takes its name once it is complete. ``model/`` holds the averaged
+weights, ``model.json`` and a card: restoring needs this folder and a picture only.
 """
 
 from __future__ import annotations
@@ -27,9 +27,12 @@ from palette.files import complete_folder, sha256, write_json
 from palette.network.denoiser import Denoiser
 
 SCHEMA = 1
+"""Of state.json, model.json and searched.json."""
+WEIGHTS = "weights.safetensors"
 SEARCHED_FOR = ("sampler", "start", "steps")
 """The fields of a sampling that `palette search` finds levels for."""
 Tensors = dict[str, Tensor]
+"""Parameters, or what belongs to them, by the parameter's name."""
 
 
 def save_checkpoint(
@@ -38,14 +41,12 @@ def save_checkpoint(
     """Save groups of tensors and a JSON ``state`` as ``checkpoints/step-N``; drop old ones."""
     target = run / "checkpoints" / f"step-{step}"
     with complete_folder(target) as folder:
-        digests = {}
-        for name, group in tensors.items():
-            path = folder / f"{name}.safetensors"
-            save_file({key: value.contiguous() for key, value in group.items()}, path)
-            digests[path.name] = sha256(path)
-        write_json(
-            folder / "state.json", {"schema": SCHEMA, "step": step, "sha256": digests, **state}
-        )
+        digests = {
+            f"{name}.safetensors": _save_tensors(folder / f"{name}.safetensors", group)
+            for name, group in tensors.items()
+        }
+        about = {"schema": SCHEMA, "step": step, "sha256": digests, **state}
+        write_json(folder / "state.json", about)
     for old in checkpoints(run)[:-keep]:
         shutil.rmtree(old)
     return target
@@ -75,30 +76,27 @@ class Model:
     target: Target
     config: RunConfig
     info: dict[str, Any]
-    """What model.json says: step, digest of the weights, data fingerprint, versions …"""
+    """What model.json says: step, digest of the weights, fingerprint of the data, versions …"""
     searched: tuple[Mapping[str, Any], ...] = ()
     """What `palette search` found: sampler, start, steps; logsnrs, eta and their scores."""
 
 
 def save_model(folder: Path, model: Model) -> None:
-    """Write a model folder, complete or not at all."""
+    """Write a model folder; it is complete or absent."""
     with complete_folder(folder) as temporary:
-        path = temporary / "weights.safetensors"
-        weights = model.denoiser.state_dict()
-        save_file({key: value.contiguous() for key, value in weights.items()}, path)
-        described = {
+        about = {
             "schema": SCHEMA,
             **model.info,
             "residual_scale": model.target.residual_scale,
-            "sha256": sha256(path),
+            "sha256": _save_tensors(temporary / WEIGHTS, model.denoiser.state_dict()),
             "config": to_dict(model.config),
         }
-        write_json(temporary / "model.json", described)
-        (temporary / "README.md").write_text(_card(described), encoding="utf-8")
+        write_json(temporary / "model.json", about)
+        (temporary / "README.md").write_text(_card(about), encoding="utf-8")
 
 
 def save_searched(folder: Path, entry: Mapping[str, Any]) -> None:
-    """Add to searched.json of a model folder; an entry of the same sampling makes way."""
+    """Add to searched.json of a model folder, in place of an entry for the same sampling."""
     folder = _model_folder(folder)
     weights = _read_json(folder / "model.json")["sha256"]
     others = [
@@ -124,7 +122,7 @@ def _model_folder(folder: Path) -> Path:
     if not (folder / "model.json").exists():
         raise UserError(
             f"{folder} holds no model: give a run folder with a finished or saved model, or a "
-            f"folder with model.json and weights.safetensors"
+            f"folder with model.json and {WEIGHTS}"
         )
     return folder
 
@@ -132,11 +130,11 @@ def _model_folder(folder: Path) -> Path:
 def load_model(folder: Path, device: str | torch.device = "cpu") -> Model:
     """Load a model folder, or the ``model`` folder of a run.
 
-    Raises ValueError where there is no model, IntegrityError where it is damaged.
+    Raises UserError where there is no model, IntegrityError where it is damaged.
     """
     folder = _model_folder(folder)
     info = _read_json(folder / "model.json")
-    weights = _load_tensors(folder / "weights.safetensors", info["sha256"])
+    weights = _load_tensors(folder / WEIGHTS, info["sha256"])
     config = from_dict(RunConfig, info["config"])
     denoiser = Denoiser(config.model, config.data.size)
     try:
@@ -146,6 +144,12 @@ def load_model(folder: Path, device: str | torch.device = "cpu") -> Model:
     denoiser.requires_grad_(False).eval().to(device)
     target = Target(info["residual_scale"])
     return Model(denoiser, target, config, info, _searched(folder, info["sha256"]))
+
+
+def _save_tensors(path: Path, tensors: Tensors) -> str:
+    """The digest of the file."""
+    save_file({name: value.contiguous() for name, value in tensors.items()}, path)
+    return sha256(path)
 
 
 def _load_tensors(path: Path, digest: str) -> Tensors:

@@ -1,4 +1,4 @@
-"""Files that exist complete or not at all, and folders that one process owns."""
+"""Files and folders that are complete or absent, and folders that one process owns."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from palette.errors import InUse
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path`` to be written; leaving the block puts it in place.
+    """Yield a temporary path beside ``path``; what the block wrote there takes the name at its end.
 
     The bytes reach the disk before the name does (fsync, rename, fsync of the folder). Where the
     block raises, the temporary file is removed and an older ``path`` stays as it was.
@@ -36,16 +36,18 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write beside the target, flush to the disk, then replace: a crash leaves the old file."""
+    """Write a file; see :func:`replacing`."""
     with replacing(path) as temporary:
         temporary.write_bytes(data)
 
 
 def write_json(path: Path, value: Any) -> None:
+    """Write plain values; NaN and infinity are refused, as JSON has none."""
     write_bytes(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
 
 
 def sha256(path: Path) -> str:
+    """64 hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -90,25 +92,28 @@ def lock(folder: Path) -> Iterator[None]:
     The lock of a process that no longer runs on this host is taken over.
     """
     path, me = folder / "lock", {"host": socket.gethostname(), "pid": os.getpid()}
-    for _ in range(2):
-        try:
-            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
-        except FileExistsError:
-            owner = _owner(path)
-            if owner.get("host") != me["host"] or _running(int(owner.get("pid", 0))):
-                raise InUse(
-                    f"{folder} is in use by process {owner.get('pid')} on {owner.get('host')}: "
-                    f"wait for it, choose another folder, or delete {path} if it no longer runs"
-                ) from None
-            path.unlink(missing_ok=True)
-        else:
-            with os.fdopen(descriptor, "w") as file:
-                json.dump(me, file)
-            break
+    while not _created(path, json.dumps(me)):
+        owner = _owner(path)
+        if owner.get("host") != me["host"] or _running(int(owner.get("pid", 0))):
+            raise InUse(
+                f"{folder} is in use by process {owner.get('pid')} on {owner.get('host')}: "
+                f"wait for it, choose another folder, or delete {path} if it no longer runs"
+            )
+        path.unlink(missing_ok=True)
     try:
         yield
     finally:
         path.unlink(missing_ok=True)
+
+
+def _created(path: Path, text: str) -> bool:
+    """Whether this call made the file."""
+    try:
+        with path.open("x") as file:
+            file.write(text)
+    except FileExistsError:
+        return False
+    return True
 
 
 def _owner(path: Path) -> dict[str, Any]:

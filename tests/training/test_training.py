@@ -21,10 +21,11 @@ import palette
 from palette.api import resolve
 from palette.config import merge, read_toml
 from palette.data.cache import CachedSource
+from palette.data.images import read
 from palette.data.loader import batches
 from palette.data.opening import open_source
 from palette.diffusion.loss import epsilon_loss
-from palette.errors import Diverged, InUse, Preempted
+from palette.errors import Diverged, InUse, Preempted, UserError
 from palette.files import lock
 from palette.network.denoiser import Denoiser
 from palette.seeding import normal
@@ -159,6 +160,23 @@ def test_a_new_run_overwrites_nothing(tmp_path: Path, photos: Path) -> None:
     with pytest.raises(ValueError, match="is not empty"):
         run(tmp_path, photos, 1)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_file_is_no_run(tmp_path: Path, photos: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="is a file"):
+        run(tmp_path / "file", photos, 1)
+
+
+def test_strips_change_no_bit(tmp_path: Path, photos: Path) -> None:
+    plain = run(tmp_path / "plain", photos, 3)
+    shown = run(tmp_path / "shown", photos, 3, sample_every=2)
+    assert_equal_bits(weights(plain, 3), weights(shown, 3))
+    strips = {path.name: read(path).picture for path in (shown / "samples").iterdir()}
+    assert sorted(strips) == ["step-2.png", "step-3.png"]
+    baseline, mean, sample, clean = np.split(strips["step-3.png"], 4, axis=1)
+    assert baseline.shape == mean.shape == sample.shape == clean.shape == (4 * 32, 32, 3)
+    assert np.abs(mean - sample).max() > 0.01
 
 
 def test_two_processes_cannot_share_a_run(tmp_path: Path, photos: Path) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 Key = int | str
 
@@ -29,7 +32,9 @@ def draw_seed(generator: np.random.Generator) -> int:
 
 
 def generator(seed: int, *key: Key) -> torch.Generator:
-    """The torch twin of :func:`rng`. Always on the CPU, so that devices agree on the numbers."""
+    """:func:`rng` for torch. Always on the CPU, so that devices agree on the numbers."""
+    import torch
+
     return torch.Generator().manual_seed(entropy(seed, *key) % 2**63)
 
 
@@ -38,6 +43,8 @@ def normal(seeds: Sequence[int], shape: tuple[int, ...], *key: Key) -> Tensor:
 
     A batch therefore gives each picture the numbers that it would get alone.
     """
+    import torch
+
     numbers = torch.empty(len(seeds), *shape)
     for row, seed in zip(numbers, seeds, strict=True):
         row.normal_(generator=generator(seed, *key))

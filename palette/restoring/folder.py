@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from palette.data.images import list_pictures, read, write
-from palette.errors import PictureError, UserError
+from palette.errors import UserError
 from palette.files import write_json
 from palette.restoring.pictures import Extend, fit_alpha, observe
 from palette.restoring.sampling import Sampling
@@ -135,7 +135,7 @@ def _skip_or_restore(
     mask = None if job.masks is None else _mask_of(job.masks, path.relative_to(job.source))
     try:
         restore_file(restorer, path, target, job.seed, mask, job.extend, _name(path, job))
-    except (PictureError, ValueError, MemoryError) as error:
+    except (UserError, MemoryError) as error:
         message = str(error)
         if str(path) not in message:
             message = f"{path}: {message}"

@@ -1,0 +1,179 @@
+"""Help, errors and full disks: in a pipe whose reader is gone, at any width, for every command."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from palette.cli import tasks
+from palette.cli.main import COMMANDS, main
+from palette.errors import (
+    DIVERGED,
+    INTEGRITY,
+    INTERRUPTED,
+    MACHINE,
+    OK,
+    PREEMPTED,
+    USAGE,
+    Diverged,
+    IntegrityError,
+    InUse,
+    MachineError,
+    PictureError,
+    Preempted,
+    UserError,
+)
+
+COMMAND = [sys.executable, "-m", "palette"]
+HELPS = [["--help"], ["train", "colorization", "--help"], *([name, "--help"] for name in COMMANDS)]
+
+
+def unread(args: Sequence[str], stream: str) -> subprocess.CompletedProcess[bytes]:
+    """Run with ``stream`` into a pipe that nobody reads, in a window of one column."""
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, stream: write}
+        environment = {**os.environ, "COLUMNS": "1"}
+        return subprocess.run([*COMMAND, *args], env=environment, check=False, **streams)
+    finally:
+        os.close(write)
+
+
+@pytest.mark.parametrize("args", HELPS, ids=" ".join)
+def test_help_that_nobody_reads(args: list[str]) -> None:
+    done = unread(args, "stdout")
+    assert (done.returncode, done.stderr) == (OK, b"")
+
+
+@pytest.mark.parametrize("args", [["restor"], ["restore"], ["train", "colorizatoin"], []])
+def test_errors_that_nobody_reads(args: list[str]) -> None:
+    assert unread(args, "stderr").returncode == USAGE
+
+
+def test_help_loads_no_torch() -> None:
+    code = (
+        "import sys; from palette.cli.main import main\n"
+        f"for args in {HELPS}:\n"
+        "    try: main(args)\n"
+        "    except SystemExit: pass\n"
+        "    assert 'torch' not in sys.modules, args"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_letters_that_an_encoding_lacks(encoding: str) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = subprocess.run(
+        [*COMMAND, "restore", "--help"], env=environment, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (OK, b"")
+    assert b"--steps" in done.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_behind_stdout() -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*COMMAND, "--help"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == MACHINE
+    assert done.stderr.startswith("palette: the disk is full")
+    assert done.stderr.count("\n") == 1
+
+
+def small_files() -> None:
+    """As on a full disk: no file may grow beyond 1000 bytes."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+
+
+@pytest.mark.parametrize(
+    ("args", "again"),
+    [
+        (["degrade", "grayscale"], "begin again with another output"),
+        (["pack"], "give the same command again"),
+    ],
+)
+def test_a_full_disk_is_no_usage_error(
+    args: list[str], again: str, photos: Path, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        [*COMMAND, *args, str(photos), str(tmp_path / "out.h5")],
+        preexec_fn=small_files,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == MACHINE, done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("palette: ")
+    assert again in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (UserError("text"), USAGE),
+        (PictureError("text"), USAGE),
+        (InUse("text"), USAGE),
+        (FileNotFoundError(2, "No such file", "text"), USAGE),
+        (PermissionError(13, "Permission denied", "text"), USAGE),
+        (IntegrityError("text"), INTEGRITY),
+        (Diverged("text"), DIVERGED),
+        (Preempted("text"), PREEMPTED),
+        (MachineError("text"), MACHINE),
+        (OSError(28, "No space left on device", "text"), MACHINE),
+        (OSError(122, "Disk quota exceeded", "text"), MACHINE),
+        (KeyboardInterrupt(), INTERRUPTED),
+    ],
+)
+def test_the_class_decides_the_code(
+    error: BaseException,
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(tasks, "run", fail_with(error))
+    assert main(["tasks"]) == code
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("palette: ")
+    assert "text" in line or code == INTERRUPTED
+
+
+@pytest.mark.parametrize("words", ["", "[enforce fail] DefaultCPUAllocator: can't allocate memory"])
+def test_memory_is_the_machine(
+    words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import torch  # noqa: F401
+
+    error = RuntimeError(words) if words else MemoryError()
+    monkeypatch.setattr(tasks, "run", fail_with(error))
+    assert main(["tasks"]) == MACHINE
+    assert "the memory does not suffice" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("ours"), TypeError("ours"), RuntimeError("ours"), OSError("ours")]
+)
+def test_a_bug_of_ours_keeps_its_traceback(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "run", fail_with(error))
+    with pytest.raises(type(error), match="ours"):
+        main(["tasks"])
+
+
+def fail_with(error: BaseException):
+    def run(args: object) -> int:
+        raise error
+
+    return run

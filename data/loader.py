@@ -6,7 +6,6 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from functools import lru_cache
 
 import cv2
@@ -69,9 +68,11 @@ def batches(
     """
     if batch < 1 or workers < 0:
         raise UserError(f"batch is {batch} and workers {workers}; choose at least 1 and 0")
+    steps = range(start_step, stop_step)
+    positions = (list(range(step * batch, (step + 1) * batch)) for step in steps)
     loader = DataLoader(
         _Examples(example),
-        batch_sampler=_Steps(batch, start_step, stop_step),
+        batch_sampler=positions,
         num_workers=workers,
         collate_fn=_stack,
         pin_memory=pin,
@@ -81,7 +82,7 @@ def batches(
     )
     iterator = iter(loader)
     try:
-        for _ in range(start_step, stop_step):
+        for _ in steps:
             with nullcontext() if workers else _one_thread():
                 arrays = next(iterator)
             if isinstance(arrays, PictureError):
@@ -89,17 +90,6 @@ def batches(
             yield arrays
     finally:
         del iterator  # ends the workers now, not when the traceback of an error is forgotten
-
-
-@dataclass(frozen=True)
-class _Steps:
-    batch: int
-    start: int
-    stop: int
-
-    def __iter__(self) -> Iterator[list[int]]:
-        for step in range(self.start, self.stop):
-            yield list(range(step * self.batch, (step + 1) * self.batch))
 
 
 class _Examples(Dataset[Example | PictureError]):

@@ -15,7 +15,7 @@ from palette.seeding import rng
 
 
 def coordinates(height: int, width: int) -> np.ndarray:
-    """A picture whose pixels tell where they are: row / 1000, column / 1000, 0."""
+    """A picture whose pixels say where they are: row / 1000, column / 1000, 0."""
     y, x = np.mgrid[:height, :width] / 1000
     return np.stack([y, x, np.zeros_like(x)], -1).astype(np.float32)
 

@@ -1,20 +1,25 @@
 """The network against diffusers.UNet2DModel of the same shape: forward, and a training step.
 
-    python benchmarks/network.py [--rounds 15]
+    python benchmarks/network.py [--rounds 15] [--alone]
 
-Equal widths, blocks a level, residual resampling, scale-shift conditioning and attention; 6
+Equal widths, blocks at each depth, residual resampling, scale-shift conditioning and attention; 6
 channels in, 3 out. On a CPU the peer runs in float32, its default, on a GPU in bfloat16 autocast.
 The step is zeroed gradients, forward, squared error and backward, without the optimizer. All take
 turns, so that a ratio is one of neighbours in time; printed are medians, of ratios with quartiles.
+
+--alone: instead, what it costs that pictures are restored one at a time on CPUs, so that no bit
+depends on a batch: the forward of the preset `tiny`, batched against one picture after the other.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -23,12 +28,13 @@ from torch import Tensor, nn
 
 from palette.machine.device import choose_device
 from palette.machine.format import Format, autocast, choose
-from palette.network.architecture import Architecture
+from palette.network.architecture import PRESETS, Architecture
 from palette.network.denoiser import Denoiser
 
 SHAPE = Architecture(width=64, multipliers=(1, 2, 4), blocks=2, output="plain")
 SIZES = [(64, 4), (128, 2)]
 """Side of the picture and batch."""
+ALONE_SIZES = [(64, 64), (256, 4), (512, 4)]
 
 
 @dataclass(frozen=True)
@@ -41,14 +47,14 @@ class Contender:
 
 def peer(side: int, batch: int, device: torch.device, dtype: torch.dtype) -> Contender:
     a = SHAPE
-    levels = len(a.multipliers)
+    depths = len(a.multipliers)
     torch.manual_seed(0)
     network: Any = UNet2DModel(
         sample_size=side,
         in_channels=6,
         out_channels=3,
-        down_block_types=("ResnetDownsampleBlock2D",) * levels,
-        up_block_types=("ResnetUpsampleBlock2D",) * levels,
+        down_block_types=("ResnetDownsampleBlock2D",) * depths,
+        up_block_types=("ResnetUpsampleBlock2D",) * depths,
         block_out_channels=tuple(a.width * m for m in a.multipliers),
         layers_per_block=a.blocks,
         resnet_time_scale_shift="scale_shift",
@@ -122,20 +128,59 @@ def interleaved(works: list[Callable[[], Any]], rounds: int, device: torch.devic
 
 
 def against(peer: list[float], mine: list[float]) -> str:
-    """Median time; the median of the ratios of neighbours, and its quartiles."""
-    low, middle, high = statistics.quantiles([p / m for p, m in zip(peer, mine, strict=True)], n=4)
-    return f"{statistics.median(mine):9.1f} ms {middle:6.2f}× ({low:.2f} … {high:.2f})"
+    """Median time, and how many times slower the peer is."""
+    return f"{statistics.median(mine):9.1f} ms {quartiles(peer, mine)}"
+
+
+def quartiles(above: list[float], below: list[float]) -> str:
+    """Of the ratios of neighbours: the median, and the quartiles around it."""
+    ratios = [a / b for a, b in zip(above, below, strict=True)]
+    low, middle, high = statistics.quantiles(ratios, n=4)
+    return f"{middle:6.2f}× ({low:.2f} … {high:.2f})"
+
+
+def compare_alone(rounds: int, device: torch.device) -> None:
+    """Milliseconds a picture in a batch and alone; above 1× the batch is faster."""
+    print(f"preset tiny, load {os.getloadavg()[0]:.1f}\n")
+    print(f"{'side':>5}{'batch':>7}  {'format':20}{'in a batch':>12}{'alone':>12}    ratio")
+    for side, batch in ALONE_SIZES:
+        for form in (Format("fp32", "channels_last"), Format("bf16", "channels_last")):
+            run = split_run(form, side, batch, device)
+            works = [partial(run, batch), partial(run, 1)]
+            whole, alone = interleaved(works, rounds, device)
+            columns = [f"{statistics.median(times) / batch:9.2f} ms" for times in (whole, alone)]
+            print(f"{side:>5}{batch:>7}  {form!s:20}{''.join(columns)}  {quartiles(alone, whole)}")
+
+
+def split_run(form: Format, side: int, batch: int, device: torch.device) -> Callable[[int], None]:
+    """The forward of `tiny` for ``batch`` pictures; its argument is how many go at once."""
+    network = form.for_restoring(Denoiser(PRESETS["tiny"], 64).to(device))
+    x, y_t = torch.randn(2, batch, 3, side, side, device=device)
+    gamma = torch.full((1,), 0.5, device=device)
+
+    @torch.inference_mode()
+    def run(at_once: int) -> None:
+        with autocast(device, form.dtype):
+            for pair in zip(x.split(at_once), y_t.split(at_once), strict=True):
+                network(*pair, gamma)
+
+    return run
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--alone", action="store_true", help="cost of one picture at a time")
+    args = parser.parse_args()
+    rounds = args.rounds
     device = choose_device("cuda" if torch.cuda.is_available() else "cpu")
     gpu = device.type == "cuda"
     hardware = torch.cuda.get_device_name(device) if gpu else f"{torch.get_num_threads()} threads"
     print(f"{hardware}, torch {torch.__version__}, {rounds} rounds")
-    print(f"width {SHAPE.width} times {SHAPE.multipliers}, {SHAPE.blocks} blocks a level")
+    if args.alone:
+        compare_alone(rounds, device)
+        return
+    print(f"width {SHAPE.width} times {SHAPE.multipliers}, {SHAPE.blocks} blocks at each depth")
     print("ours: what was chosen for the forward / for the step, where they differ")
     for side, batch in SIZES:
         if gpu:

@@ -19,10 +19,10 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 
@@ -33,26 +33,10 @@ from palette.eval.metrics.distortion import psnr, ssim
 from palette.eval.metrics.spectrum import colour_drift, octave_shares
 from palette.restoring.restorer import Restorer
 from palette.restoring.sampling import Sampling
-from palette.restoring.search import crops
-from palette.seeding import entropy
-from palette.types import Observation, Picture
+from palette.restoring.search import Crops, draw_samples, take_crops
 
 TRIMMED = len(palette_test_grid(None, SCHEDULES["logsnr"].gamma_min, GAMMA_MAX))
 EVALUATIONS = (2, 4, 6, 8, 12, 20, 50)
-
-
-@dataclass(frozen=True)
-class Crops:
-    """Clean crops and what a user would hold of them."""
-
-    clean: list[Picture]
-    observed: list[Observation]
-    baseline: list[Picture]
-
-
-def take_crops(restorer: Restorer, data: str, count: int) -> Crops:
-    observed, clean = crops(restorer, open_source(data, split="held_out"), count, seed=1)
-    return Crops(clean, observed, [restorer.task.baseline(o) for o in observed])
 
 
 @dataclass(frozen=True)
@@ -79,20 +63,17 @@ HEADER = (
 )
 
 
-def measure(restorer: Restorer, cut: Crops, sampling: Sampling, samples: int) -> Row:
-    restorer = restorer.using(sampling)
-    runs = [
-        restorer.restore_observations(
-            cut.observed, seeds=[entropy(i, "run", n) for i in range(len(cut.clean))]
-        )
-        for n in range(samples)
-    ]
-    means = [np.mean(pictures, axis=0) for pictures in zip(*runs, strict=True)]
-    every = [picture for run in runs for picture in run]
-    clean, baseline = cut.clean * samples, cut.baseline * samples
+def measure(restorer: Restorer, crops: Crops, sampling: Sampling, samples: int) -> Row:
+    drawn = draw_samples(restorer.using(sampling), crops, "run", samples)
+    means = [np.mean(group, axis=0) for group in drawn]
+    every = [picture for group in drawn for picture in group]
+    clean, baseline = (
+        [picture for picture in pictures for _ in range(samples)]
+        for pictures in (crops.clean, crops.baseline)
+    )
     drifts = [colour_drift(a, b) for a, b in zip(every, clean, strict=True)]
     return Row(
-        mean=float(np.mean([psnr(a, b) for a, b in zip(means, cut.clean, strict=True)])),
+        mean=float(np.mean([psnr(a, b) for a, b in zip(means, crops.clean, strict=True)])),
         one=float(np.mean([psnr(a, b) for a, b in zip(every, clean, strict=True)])),
         ssim=float(np.mean([ssim(a, b) for a, b in zip(every, clean, strict=True)])),
         octaves=tuple(octave_shares(every, clean, baseline)),
@@ -128,14 +109,12 @@ def _name(sampling: Sampling) -> str:
     return f"{sampling.steps:4} {sampling.sampler}{eta} {sampling.grid}{start}"
 
 
-def untrimmed(restorer: Restorer, cut: Crops, samples: int) -> Row:
+def untrimmed(restorer: Restorer, crops: Crops, samples: int) -> Row:
     """Palette's test schedule as published, half of it below the smallest trained γ."""
-    name = restorer.model.config.diffusion.schedule
-    whole = {name: replace(SCHEDULES[name], gamma_min=1e-30)}
-    with patch.dict(SCHEDULES, whole):
-        return measure(
-            restorer, cut, Sampling(sampler="ancestral", steps=1000, grid="palette"), samples
-        )
+    whole = copy(restorer)
+    schedule = replace(restorer.solver.schedule, gamma_min=1e-30)
+    whole.solver = replace(restorer.solver, schedule=schedule)
+    return measure(whole, crops, Sampling(sampler="ancestral", steps=1000, grid="palette"), samples)
 
 
 def verdict(row: Row, reference: Row) -> str:
@@ -162,26 +141,28 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         model = args.model or train(Path(name) / "run", args.steps)
         restorer = palette.load(model)
-        cut = take_crops(restorer, args.data, args.pictures)
+        crops = take_crops(
+            restorer, open_source(args.data, split="held_out"), args.pictures, seed=1
+        )
         info, side = restorer.model.info, restorer.model.config.data.size
         print(
             f"{restorer.model.config.task}, {info['step']} steps of training; "
             f"{args.pictures} crops of {side}×{side}, {args.samples} samples of each, "
             f"{restorer.describe()['dtype']} on {os.cpu_count()} cores"
         )
-        table(restorer, cut, args.samples)
+        table(restorer, crops, args.samples)
 
 
-def table(restorer: Restorer, cut: Crops, samples: int) -> None:
+def table(restorer: Restorer, crops: Crops, samples: int) -> None:
     print(HEADER)
-    answer = measure(restorer, cut, Sampling(answer="mean"), 1)
+    answer = measure(restorer, crops, Sampling(answer="mean"), 1)
     print(answer.line("   1 mean answer", answer.one), flush=True)
-    reference = measure(restorer, cut, REFERENCE, samples)
+    reference = measure(restorer, crops, REFERENCE, samples)
     print(reference.line("1000 ancestral logsnr", answer.one), flush=True)
     trimmed = Sampling(sampler="ancestral", steps=TRIMMED, grid="palette")
     for name, row in (
-        ("1000 ancestral palette, untrimmed", untrimmed(restorer, cut, samples)),
-        (f"{TRIMMED:4} ancestral palette", measure(restorer, cut, trimmed, samples)),
+        ("1000 ancestral palette, untrimmed", untrimmed(restorer, crops, samples)),
+        (f"{TRIMMED:4} ancestral palette", measure(restorer, crops, trimmed, samples)),
     ):
         print(row.line(name, answer.one), flush=True)
     searched = []
@@ -190,7 +171,7 @@ def table(restorer: Restorer, cut: Crops, samples: int) -> None:
         sampling = Sampling(**{key: entry[key] for key in keys})
         searched.append((_name(sampling).replace("auto", "searched"), sampling))
     for name, sampling in [*searched, *plans()]:
-        row = measure(restorer, cut, sampling, samples)
+        row = measure(restorer, crops, sampling, samples)
         print(row.line(name, answer.one), flush=True)
         if sampling.steps == 8:
             print(f"{'':8}against 1000: {verdict(row, reference)}", flush=True)

@@ -39,7 +39,8 @@ import torch
 import palette
 from palette.data.sources import BundledSource
 from palette.machine.format import autocast
-from palette.restoring.restorer import BATCH_PIXELS, Restorer
+from palette.restoring.restorer import Restorer
+from palette.restoring.solve import together
 from palette.restoring.tiling import Tiles, overlap_of, plan
 from palette.seeding import rng
 from palette.types import Observation, Spec
@@ -98,24 +99,24 @@ def run_case(case: str, folder: Path, model: Path, steps: int, tile: int) -> dic
     """In a fresh process: "batch" runs the network once, the others restore and save."""
     restorer = palette.load(model, steps=steps, tile=tile if case == "tiled" else 1 << 20)
     restorer.restore(np.zeros((16, 16, 3), np.float32))  # libraries, kernels
-    stride = restorer.model.config.model.stride
+    device, stride = restorer.solver.device, restorer.solver.stride
     if case == "batch":
         side = int(np.load(folder / "side.npy"))
         tiles = plan(side, side, tile, overlap_of(tile), stride)
-        together = max(1, BATCH_PIXELS // (tiles.height * tiles.width))
-        work = lambda: evaluate(restorer, tiles, together)  # noqa: E731
-        peak, _ = peak_bytes(restorer.device, work)
-        each = sorted(seconds(restorer.device, work) for _ in range(15))[7]
-        pixels = together * tiles.height * tiles.width
+        at_once = together(device, tiles.height * tiles.width)
+        work = lambda: evaluate(restorer, tiles, at_once)  # noqa: E731
+        peak, _ = peak_bytes(device, work)
+        each = sorted(seconds(device, work) for _ in range(15))[7]
+        pixels = at_once * tiles.height * tiles.width
         return {"peak": peak, "seconds": each * side**2 / pixels}
 
     def restore() -> np.ndarray:
         return restorer.restore_observations([Observation(np.load(folder / "observed.npy"))])[0]
 
-    peak, result = peak_bytes(restorer.device, restore)
+    peak, result = peak_bytes(device, restore)
     np.save(folder / f"{case}.npy", result)
     rounds = 3 if case == "tiled" else 1
-    taken = sorted(seconds(restorer.device, restore) for _ in range(rounds))[rounds // 2]
+    taken = sorted(seconds(device, restore) for _ in range(rounds))[rounds // 2]
     return {"peak": peak, "seconds": taken}
 
 
@@ -128,13 +129,14 @@ def seconds(device: torch.device, work: Callable[[], Any]) -> float:
 
 
 @torch.inference_mode()
-def evaluate(restorer: Restorer, tiles: Tiles, together: int) -> torch.Tensor:
+def evaluate(restorer: Restorer, tiles: Tiles, at_once: int) -> torch.Tensor:
     """One tile batch: what the network takes for it, inputs and answer included."""
-    shape = (together, 3, tiles.height, tiles.width)
-    x, y_t = (torch.randn(shape, device=restorer.device) for _ in range(2))
-    gamma = torch.full((1,), 0.5, device=restorer.device)
-    with autocast(restorer.device, restorer.dtype):
-        return restorer.denoiser(x, y_t, gamma)
+    solver = restorer.solver
+    shape = (at_once, 3, tiles.height, tiles.width)
+    x, y_t = (torch.randn(shape, device=solver.device) for _ in range(2))
+    gamma = torch.full((1,), 0.5, device=solver.device)
+    with autocast(solver.device, solver.format.dtype):
+        return solver.denoiser(x, y_t, gamma)
 
 
 def seam_ratio(picture: np.ndarray, tiles: Tiles) -> float:
@@ -186,28 +188,20 @@ def main() -> None:
             if done.returncode and case != "untiled":  # untiled may lack the memory
                 sys.exit(done.stderr)
             cases[case] = {} if done.returncode else json.loads(done.stdout.splitlines()[-1])
-        tiles = plan(
-            args.side,
-            args.side,
-            args.tile,
-            overlap_of(args.tile),
-            restorer.model.config.model.stride,
-        )
-        report(args, restorer, tiles, cases, folder, clean, observed)
+        tiles = plan(args.side, args.side, args.tile, overlap_of(args.tile), restorer.solver.stride)
+        report(args, restorer.describe(), tiles, cases, folder, clean, observed)
 
 
 def report(
     args: argparse.Namespace,
-    restorer: Restorer,
+    model: dict[str, Any],
     tiles: Tiles,
     cases: dict[str, dict[str, float]],
     folder: Path,
     clean: np.ndarray,
     observed: np.ndarray,
 ) -> None:
-    canvas = 5 * 3 * FLOATS * args.side**2 + (
-        observed.nbytes if restorer.device.type == "cpu" else 0
-    )
+    canvas = 5 * 3 * FLOATS * args.side**2 + (observed.nbytes if model["device"] == "cpu" else 0)
     bound = cases["batch"]["peak"] + canvas
     network = args.steps * cases["batch"]["seconds"]
     tiled, mib = np.load(folder / "tiled.npy"), 2**-20
@@ -215,7 +209,7 @@ def report(
     area = len(tiles) * tiles.height * tiles.width / args.side**2
     print(
         f"{args.side}², {args.steps} evaluations, weights: {weights}; "
-        f"{restorer.device.type}, {str(restorer.dtype)[6:]}, torch {torch.__version__}, "
+        f"{model['device']}, {model['dtype']}, torch {torch.__version__}, "
         f"{torch.get_num_threads()} threads, load {os.getloadavg()[0]:.1f}\n"
         f"{len(tiles)} tiles of {tiles.height}×{tiles.width}, sharing {tiles.overlap} or more\n"
         f"memory    peak {cases['tiled']['peak'] * mib:.0f} MiB, one tile batch "

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from palette.config import RunConfig, from_dict, to_dict
 from palette.diffusion.loss import Target
-from palette.errors import IntegrityError, UserError
+from palette.errors import IntegrityError, MachineError, UserError
 from palette.files import complete_folder, sha256, write_json
 from palette.network.denoiser import Denoiser
 
@@ -148,7 +148,10 @@ def load_model(folder: Path, device: str | torch.device = "cpu") -> Model:
 
 def _save_tensors(path: Path, tensors: Tensors) -> str:
     """The digest of the file."""
-    save_file({name: value.contiguous() for name, value in tensors.items()}, path)
+    try:
+        save_file({name: value.contiguous() for name, value in tensors.items()}, path)
+    except safetensors.SafetensorError as error:  # that of the system, in words
+        raise MachineError(f"{path} cannot be written: {error}") from None
     return sha256(path)
 
 
@@ -166,7 +169,7 @@ def _load_tensors(path: Path, digest: str) -> Tensors:
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise IntegrityError(f"{path} cannot be read: {error}") from None
     if value.get("schema", 0) > SCHEMA:
         raise IntegrityError(

@@ -90,10 +90,21 @@ def test_a_full_disk_behind_stdout() -> None:
     assert done.stderr.count("\n") == 1
 
 
-def small_files() -> None:
-    """As on a full disk: no file may grow beyond 1000 bytes."""
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+def on_full_disk(*args: object, limit: int) -> str:
+    """What stderr says where no file may grow beyond ``limit`` bytes."""
+
+    def small_files() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    command = [*COMMAND, *map(str, args)]
+    done = subprocess.run(
+        command, preexec_fn=small_files, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == MACHINE, done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("palette: ")
+    return done.stderr
 
 
 @pytest.mark.parametrize(
@@ -106,17 +117,17 @@ def small_files() -> None:
 def test_a_full_disk_is_no_usage_error(
     args: list[str], again: str, photos: Path, tmp_path: Path
 ) -> None:
-    done = subprocess.run(
-        [*COMMAND, *args, str(photos), str(tmp_path / "out.h5")],
-        preexec_fn=small_files,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == MACHINE, done.stderr
-    assert done.stderr.count("\n") == 1
-    assert done.stderr.startswith("palette: ")
-    assert again in done.stderr
+    assert again in on_full_disk(*args, photos, tmp_path / "out.h5", limit=1000)
+
+
+def test_a_full_disk_in_training(photos: Path, tmp_path: Path) -> None:
+    """Settings fit, the first checkpoint does not."""
+    small = ["--model.width", "8", "--model.groups", "4", "--train.precision", "fp32"]
+    flags = ["--data", photos, "--out", tmp_path / "run", "--steps", "1", "--train.workers", "0"]
+    line = on_full_disk("train", "colorization", *flags, *small, limit=20_000)
+    assert "weights.safetensors" in line
+    assert "palette resume" in line
+    assert not list((tmp_path / "run").rglob("*.safetensors"))
 
 
 @pytest.mark.parametrize(

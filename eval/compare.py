@@ -15,6 +15,7 @@ from palette.eval import workspace as files
 from palette.eval.gallery import Gallery, Record, Row
 from palette.eval.measure import measure
 from palette.eval.metrics.pixels import to_uint8
+from palette.eval.metrics.registry import Trained
 from palette.eval.report.files import write
 from palette.eval.report.fool_rate import export_sheet, read_answers
 from palette.eval.report.result import Report
@@ -49,6 +50,8 @@ def compare(
     """
     measuring, fool = measuring or Measuring(), fool or FoolStudy()
     settings = Settings.of(measuring)
+    for name in settings.computed(Trained):
+        raise UserError(f"{name} measures a model: use `palette evaluate`, or leave it out")
     weights = weights_for(settings, measuring.weights)
     folders = {"reference": reference, "restored": restored, "given": given, "masks": masks}
     found = {k: _named(Path(folder)) for k, folder in folders.items() if folder is not None}

@@ -51,8 +51,7 @@ def evaluate_shard(
     protocol = None if request.protocol is None else find_protocol(request.protocol)
     if protocol is not None:
         _check_task(model.task, protocol)
-    usual = protocol.metrics if protocol else ("psnr", "ssim")
-    settings = Settings.of(request, usual)
+    settings = Settings.of(request, protocol.metrics) if protocol else Settings.of(request)
     weights = weights_for(settings, request.weights)
     plan = _plan(source, request, protocol)
     cas = cas_test(settings, request, shard)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,12 +45,13 @@ def measure(
             _extract_features(workspace, gallery, weights["inception"], settings.device, shard)
 
 
-def values_of(workspace: Workspace, gallery: Gallery) -> list[PictureValues]:
-    """What :func:`measure` found, picture by picture; empty where it had nothing to measure."""
+def values_of(workspace: Workspace, gallery: Gallery, settings: Settings) -> list[PictureValues]:
+    """What :func:`measure` found, picture by picture; empty without metrics of single pictures."""
+    if not settings.computed(PerPicture):
+        return [{} for _ in gallery.names]
     values: list[PictureValues] = []
-    for number, block in files.blocks_of(len(gallery.names)):
-        path = workspace.state(VALUES.format(number))
-        values.extend(files.read_json(path) if path.exists() else [{} for _ in block])
+    for number, _ in files.blocks_of(len(gallery.names)):
+        values += files.read_json(workspace.state(VALUES.format(number)))
     return values
 
 
@@ -57,9 +59,15 @@ def features_of(workspace: Workspace, row: str, count: int) -> tuple[NDArray, ND
     """Features ``(N, 2048)`` and logits ``(N, 1008)`` of a row, float32, in the order of names."""
     features, logits = [], []
     for number, _ in files.blocks_of(count):
-        with np.load(workspace.state(_features_file(row).format(number))) as arrays:
-            features.append(arrays["features"])
-            logits.append(arrays["logits"])
+        path = workspace.state(_features_file(row).format(number))
+        try:
+            with np.load(path) as arrays:
+                features.append(arrays["features"])
+                logits.append(arrays["logits"])
+        except FileNotFoundError:
+            raise files.missing(path) from None
+        except (ValueError, BadZipFile):
+            raise files.damaged(path) from None
     return np.concatenate(features), np.concatenate(logits)
 
 

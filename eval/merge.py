@@ -31,20 +31,23 @@ def merge(shards: Sequence[str | Path], out: str | Path) -> Report:
                 f"{root} differs from {roots[0]} in {', '.join(differing)}: "
                 "only shards of one evaluation can be merged"
             )
+    count = len(manifests[0]["names"])
+    missing = [
+        number
+        for number, _ in files.blocks_of(count)
+        if not any(Workspace(root).state(RECORDS.format(number)).exists() for root in roots)
+    ]
+    if missing:
+        raise IntegrityError(
+            f"blocks {', '.join(map(str, missing[:8]))}{' …' if len(missing) > 8 else ''} of "
+            f"{-(-count // files.BLOCK)} are in none of the folders: run the missing shards first"
+        )
     target = Path(out)
     if target.exists() and any(target.iterdir()):
         raise UserError(f"{target} is not empty: choose a new folder")
     for root in roots:
         _gather(root, target)
-    workspace = Workspace(target)
-    missing = _missing_blocks(workspace, len(manifests[0]["names"]))
-    if missing:
-        raise IntegrityError(
-            f"blocks {', '.join(map(str, missing[:8]))}{' …' if len(missing) > 8 else ''} of "
-            f"{-(-len(manifests[0]['names']) // files.BLOCK)} are in none of the folders: "
-            "run the missing shards first"
-        )
-    return finish(workspace)
+    return finish(Workspace(target))
 
 
 def _manifest(root: Path) -> dict[str, Any]:
@@ -52,14 +55,6 @@ def _manifest(root: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UserError(f"{root} holds no evaluation: name folders of `palette evaluate --shard`")
     return files.read_json(path)
-
-
-def _missing_blocks(workspace: Workspace, count: int) -> list[int]:
-    return [
-        number
-        for number, _ in files.blocks_of(count)
-        if not workspace.state(RECORDS.format(number)).exists()
-    ]
 
 
 def _gather(root: Path, target: Path) -> None:

@@ -43,10 +43,7 @@ Answers = Annotated[
 
 @dataclass(frozen=True)
 class WeightsFiles:
-    """Weights files by kind (:data:`palette.eval.metrics.weights.PUBLISHED`).
-
-    None: the file is where torch's own libraries keep it.
-    """
+    """Weights of the networks that judge pictures. None: the file is where torch keeps it."""
 
     inception: Annotated[Path | None, tyro.conf.arg(name="weights-inception")] = None
     """pytorch-fid's Inception weights, for fid, kid and is, if not where it keeps them."""
@@ -84,7 +81,7 @@ class Measuring:
 
 @dataclass(frozen=True)
 class Request(Measuring):
-    """What is asked of the evaluation of a model."""
+    """What is measured, of which pictures and answers."""
 
     protocol: str | None = None
     """Frozen settings, with the paper's rows: palette-jpeg-q5, sr3-64-256, photos-jpeg, …"""

@@ -122,11 +122,21 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """IntegrityError for a file that was damaged after it was written."""
+    """IntegrityError for a file that is damaged or not there."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise missing(path) from None
     except ValueError:
-        raise IntegrityError(f"{path} is damaged: delete it and run again") from None
+        raise damaged(path) from None
+
+
+def missing(path: Path) -> IntegrityError:
+    return IntegrityError(f"{path} is missing: run this evaluation, and every shard, to its end")
+
+
+def damaged(path: Path) -> IntegrityError:
+    return IntegrityError(f"{path} is damaged: delete it and run again")
 
 
 def digest(value: Any) -> str:

@@ -45,15 +45,15 @@ def _prepared(picture: Pixels) -> torch.Tensor:
 
 
 def class_indices(labels: Sequence[str], classes: int) -> dict[str, int]:
-    """Label → index of a classifier of so many classes: their sorted order, as ImageNet's folders.
+    """Label → index of a classifier: the sorted order of the labels, as of ImageNet's folders.
 
-    ValueError unless the labels are exactly as many: an index guessed from a part of the classes
-    would be wrong in silence.
+    UserError unless there are exactly ``classes`` labels: an index guessed from a part of them
+    would be wrong without a sign.
     """
     names = sorted(set(labels))
     if len(names) != classes:
         raise UserError(
-            f"{len(names)} class folders for a classifier of {classes} classes: pictures must lie "
-            "in one folder for every class, named so that they sort in the classifier's order"
+            f"{len(names)} class folders for a classifier of {classes} classes: put the "
+            "pictures into one folder for each class, which sort by name in the classifier's order"
         )
     return {name: index for index, name in enumerate(names)}

@@ -65,7 +65,7 @@ class Moments:
         self.count = total
 
     def compute(self) -> Gaussian:
-        """Mean and unbiased covariance; ValueError below two vectors."""
+        """Mean and unbiased covariance; UserError below two vectors."""
         if self.count < 2:
             raise UserError(f"a covariance needs 2 pictures or more, not {self.count}")
         return Gaussian(self.mean, self.scatter / (self.count - 1), self.count)

@@ -1,4 +1,4 @@
-"""Confidence intervals over pictures: the bootstrap for means, half-samples for FID and its kin."""
+"""Confidence intervals over pictures: the bootstrap for means, half-samples for set metrics."""
 
 from __future__ import annotations
 

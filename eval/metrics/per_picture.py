@@ -1,4 +1,4 @@
-"""Metrics of one picture against its target: how each begins, and what it is then asked."""
+"""Metrics of one picture against its target: what they are given, and how they begin."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palette.eval.metrics.cell import Undefined, Value
-from palette.eval.metrics.consistency import colour_drift, consistency
-from palette.eval.metrics.distortion import psnr, ssim
 from palette.eval.metrics.multiscale import ms_ssim
 from palette.eval.metrics.pixels import Pixels
 from palette.eval.metrics.weights import Weights
@@ -68,38 +66,30 @@ def each(function: Callable[[Pair], float]) -> Measure:
     return lambda pairs: [value(pair) for pair in pairs]
 
 
-def begin_psnr(setup: Setup) -> Measure:
-    return each(lambda p: psnr(p.answer, p.target, luma=setup.luma, border=setup.border))
+def plain(function: Callable[[Pair, Setup], float]) -> Begin:
+    """For a metric that loads nothing."""
+    return lambda setup: each(lambda pair: function(pair, setup))
 
 
-def begin_ssim(setup: Setup) -> Measure:
-    return each(lambda p: ssim(p.answer, p.target, luma=setup.luma, border=setup.border))
+def hole(pair: Pair) -> NDArray[np.bool_]:
+    """The mask ``(H, W)``."""
+    if pair.mask is None:
+        raise Undefined("this task has no mask")
+    return pair.mask
 
 
-def begin_ms_ssim(setup: Setup) -> Measure:
-    return each(lambda p: ms_ssim(p.answer, p.target))
+def input_of(pair: Pair) -> Pixels:
+    """What the model was given, ``(h, w, 3)``."""
+    if pair.given is None:
+        raise Undefined("consistency needs the input")
+    return pair.given
 
 
-def begin_psnr_hole(setup: Setup) -> Measure:
-    return each(lambda p: psnr(p.answer, p.target, mask=_hole(p)))
-
-
-def begin_ssim_hole(setup: Setup) -> Measure:
-    return each(lambda p: ssim(p.answer, p.target, mask=_hole(p)))
-
-
-def begin_consistency(setup: Setup) -> Measure:
-    def value(pair: Pair) -> float:
-        if pair.given is None:
-            raise Undefined("consistency needs the input")
-        return consistency(pair.answer, pair.given)
-
-    return each(value)
-
-
-def drift_of(channel: int) -> Begin:
-    """Of channel 0 (red), 1 (green) or 2 (blue)."""
-    return lambda setup: each(lambda p: float(colour_drift(p.answer, p.target)[channel]))
+def samples_of(pair: Pair) -> Sequence[Pixels]:
+    """Two samples or more of one input."""
+    if len(pair.draws) < 2:
+        raise Undefined("diversity needs two samples or more of an input")
+    return pair.draws
 
 
 def begin_lpips(setup: Setup) -> Measure:
@@ -135,40 +125,22 @@ def accuracy_within(first: int) -> Begin:
     return begin
 
 
-def begin_diversity(setup: Setup) -> Measure:
-    def value(pair: Pair) -> float:
-        variance = np.stack(_draws(pair)).astype(np.float64).var(axis=0, ddof=1)
-        return math.sqrt(variance.mean())
-
-    return each(value)
-
-
 def begin_diversity_lpips(setup: Setup) -> Measure:
     from palette.eval.metrics.perceptual import lpips_distance
 
     distance = lpips_distance(setup.weights["alexnet"], setup.device)
 
     def value(pair: Pair) -> float:
-        return float(np.mean([distance(a, b) for a, b in combinations(_draws(pair), 2)]))
+        return float(np.mean([distance(a, b) for a, b in combinations(samples_of(pair), 2)]))
 
     return each(value)
 
 
-def begin_diversity_ms_ssim(setup: Setup) -> Measure:
-    def value(pair: Pair) -> float:
-        first, *others = _draws(pair)
-        return float(np.mean([ms_ssim(first, other) for other in others]))
-
-    return each(value)
+def diversity(pair: Pair, setup: Setup) -> float:
+    variance = np.stack(samples_of(pair)).astype(np.float64).var(axis=0, ddof=1)
+    return math.sqrt(variance.mean())
 
 
-def _hole(pair: Pair) -> NDArray[np.bool_]:
-    if pair.mask is None:
-        raise Undefined("this task has no mask")
-    return pair.mask
-
-
-def _draws(pair: Pair) -> Sequence[Pixels]:
-    if len(pair.draws) < 2:
-        raise Undefined("diversity needs two samples or more of an input")
-    return pair.draws
+def diversity_ms_ssim(pair: Pair, setup: Setup) -> float:
+    first, *others = samples_of(pair)
+    return float(np.mean([ms_ssim(first, other) for other in others]))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from palette.errors import UserError
+from palette.errors import IntegrityError, UserError
 
 Pixels = NDArray[np.uint8]
 """``(H, W, 3)`` uint8."""
@@ -30,16 +30,20 @@ def to_uint8(picture: NDArray[np.floating] | Pixels) -> Pixels:
 
 
 def read_pixels(path: Path) -> Pixels:
-    """A picture file as ``(H, W, 3)`` uint8."""
-    from PIL import Image
-
-    with Image.open(path) as image:
-        return np.array(image.convert("RGB"))
+    """A picture file as ``(H, W, 3)`` uint8; IntegrityError for a damaged one."""
+    return _read(path, "RGB")
 
 
 def read_mask(path: Path) -> NDArray[np.bool_]:
     """A mask file as ``(H, W)``: True where it is white, which is where the picture is missing."""
+    return _read(path, "L") > 127
+
+
+def _read(path: Path, mode: str) -> NDArray[np.uint8]:
     from PIL import Image
 
-    with Image.open(path) as image:
-        return np.asarray(image.convert("L")) > 127
+    with path.open("rb") as file:
+        try:
+            return np.array(Image.open(file).convert(mode))
+        except (OSError, SyntaxError) as error:  # what Pillow raises for a damaged PNG
+            raise IntegrityError(f"{path} is damaged, or no picture: {error}") from None

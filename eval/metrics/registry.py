@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 from palette.eval.metrics import per_picture, set_metrics
 from palette.eval.metrics.cas import Hits
 from palette.eval.metrics.cell import Cell
-from palette.eval.metrics.per_picture import Begin
+from palette.eval.metrics.consistency import colour_drift, consistency
+from palette.eval.metrics.distortion import psnr, ssim
+from palette.eval.metrics.multiscale import ms_ssim
+from palette.eval.metrics.per_picture import Begin, hole, input_of, plain
 from palette.eval.metrics.set_metrics import PictureSet
 
 
@@ -76,7 +79,7 @@ def _drift(channel: int, name: str) -> Metric:
         "levels",
         "zero",
         2,
-        PerPicture(per_picture.drift_of(channel)),
+        PerPicture(plain(lambda p, _: float(colour_drift(p.answer, p.target)[channel]))),
         f"Mean signed error of {name}. A colour cast shows here long before the eye agrees: "
         "beyond ±1 look for it.",
     )
@@ -94,7 +97,7 @@ METRICS: dict[str, Metric] = {
         "dB",
         "higher",
         2,
-        PerPicture(per_picture.begin_psnr),
+        PerPicture(plain(lambda p, s: psnr(p.answer, p.target, luma=s.luma, border=s.border))),
         "Rewards the average of all plausible pictures: the mean answer should beat the input and "
         "the baseline. One sample of a perfect model lies 3.0 dB below its mean answer.",
     ),
@@ -103,7 +106,7 @@ METRICS: dict[str, Metric] = {
         "",
         "higher",
         4,
-        PerPicture(per_picture.begin_ssim),
+        PerPicture(plain(lambda p, s: ssim(p.answer, p.target, luma=s.luma, border=s.border))),
         "Local structure, 1 is identical. Like PSNR it prefers the smooth mean answer to a sample.",
     ),
     "ms-ssim": Metric(
@@ -111,7 +114,7 @@ METRICS: dict[str, Metric] = {
         "",
         "higher",
         4,
-        PerPicture(per_picture.begin_ms_ssim),
+        PerPicture(plain(lambda p, _: ms_ssim(p.answer, p.target))),
         "SSIM over five scales, for pictures of 176 pixels a side or more; 1 is identical.",
     ),
     "psnr-hole": Metric(
@@ -119,7 +122,7 @@ METRICS: dict[str, Metric] = {
         "dB",
         "higher",
         2,
-        PerPicture(per_picture.begin_psnr_hole),
+        PerPicture(plain(lambda p, _: psnr(p.answer, p.target, mask=hole(p)))),
         "Missing pixels alone. Where much is missing a good answer may still differ from the "
         "original: prefer FID or KID there.",
     ),
@@ -128,7 +131,7 @@ METRICS: dict[str, Metric] = {
         "",
         "higher",
         4,
-        PerPicture(per_picture.begin_ssim_hole),
+        PerPicture(plain(lambda p, _: ssim(p.answer, p.target, mask=hole(p)))),
         "The similarity map averaged over the missing pixels alone.",
     ),
     "consistency": Metric(
@@ -136,7 +139,7 @@ METRICS: dict[str, Metric] = {
         "1e-5",
         "lower",
         2,
-        PerPicture(per_picture.begin_consistency),
+        PerPicture(plain(lambda p, _: consistency(p.answer, input_of(p)))),
         "Mean squared error of the downsampled answer to its own input. Rounding to 8 bits alone "
         "makes about 0.1; SR3 reports 2.7 for 16→128 faces; an answer that ignores its input is "
         "far above.",
@@ -187,7 +190,7 @@ METRICS: dict[str, Metric] = {
         "grey levels",
         "higher",
         2,
-        PerPicture(per_picture.begin_diversity),
+        PerPicture(plain(per_picture.diversity)),
         "Standard deviation between samples of one input, over all pixels: 0 would be a model "
         "that always answers the same.",
     ),
@@ -205,7 +208,7 @@ METRICS: dict[str, Metric] = {
         "",
         "lower",
         4,
-        PerPicture(per_picture.begin_diversity_ms_ssim),
+        PerPicture(plain(per_picture.diversity_ms_ssim)),
         "The first sample against the others; lower is more diverse.",
     ),
     "fid": Metric(

@@ -21,7 +21,7 @@ def octave_energies(picture: NDArray[np.floating]) -> NDArray[np.float64]:
 
     The finest octave holds the frequencies above 1/4 cycle per pixel, each further one goes down
     by half, n = ⌊log₂ of the shorter side⌋ − 1 of them; the mean colour and what is coarser than
-    the last octave are in none. ValueError for a side below 4.
+    the last octave are in none. UserError for a side below 4.
     """
     height, width = picture.shape[:2]
     if min(height, width) < 4:
@@ -49,5 +49,5 @@ def octave_shares(
 
 
 def colour_drift(restored: Picture, clean: Picture) -> NDArray[np.float64]:
-    """Mean colour of restored − that of clean: (3,), in the 256 levels of a file."""
+    """Mean colour of restored − that of clean: (3,), in units of 1/255."""
     return 255 * (restored.mean(axis=(0, 1), dtype=np.float64) - clean.mean(axis=(0, 1)))

@@ -29,7 +29,7 @@ PUBLISHED = {
     "googlenet": Published("googlenet-1378be20.pth", "1378be20", "torchvision's GoogLeNet"),
     "alexnet": Published("alexnet-owt-7be5be79.pth", "7be5be79", "torchvision's AlexNet"),
 }
-"""The option --weights-NAME of each, and the file that it stands for."""
+"""By kind, which is NAME of the flag --weights-NAME."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Weights:
         return self.sha256.startswith(PUBLISHED[self.kind].sha256)
 
     def load(self) -> dict[str, Any]:
-        """The tensors by name. ValueError where the file holds anything else."""
+        """The tensors by name. UserError where the file holds anything else."""
         import torch
 
         try:
@@ -54,7 +54,7 @@ class Weights:
             raise UserError(f"{self.path} holds no weights: {_first_line(error)}") from error
 
     def load_into(self, network: Any) -> None:
-        """Fill a network. ValueError where the layouts differ."""
+        """Fill a network. UserError where the layouts differ."""
         try:
             network.load_state_dict(self.load())
         except RuntimeError as error:
@@ -71,8 +71,8 @@ class Weights:
 def find(kind: str, path: str | Path | None = None) -> Weights:
     """The weights of this kind: ``path``, or where torch's libraries themselves keep them.
 
-    ValueError says which file is missing, where to put it and its digest. A file of another digest
-    is used only where ``path`` names it, and is then reported as not the published one.
+    UserError says which file is missing, where to put it and its digest. A file of another digest
+    is used only where ``path`` names it, and the report says that it is not the published one.
     """
     import torch
 

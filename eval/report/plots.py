@@ -17,7 +17,7 @@ LABELS = 136
 
 
 def distribution(series: Mapping[str, Sequence[float]], unit: str, digits: int) -> str:
-    """One line of dots a row, a dot a picture, with its mean as a bar."""
+    """One line of dots for each row, one dot for each picture, the mean as a bar."""
     values = [value for row in series.values() for value in row]
     if len(values) < 2:
         return ""
@@ -46,7 +46,7 @@ def distribution(series: Mapping[str, Sequence[float]], unit: str, digits: int) 
 def by_group(
     groups: Sequence[str], series: Mapping[str, Sequence[float | None]], unit: str, digits: int
 ) -> str:
-    """Means by stratum: a line a row, the groups from left to right."""
+    """Means by group: one line for each row, the groups from left to right."""
     values = [value for row in series.values() for value in row if value is not None]
     if len(values) < 2 or len(groups) < 2:
         return ""

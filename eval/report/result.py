@@ -21,6 +21,7 @@ from palette.eval.workspace import digest
 SCHEMA = 1
 """Version of the layout of ``report.json``."""
 
+# "populations" and, below, "strata" are this layout's names of set metrics and of groups.
 INTERVALS = {"pictures": BOOTSTRAP, "populations": HALF_SAMPLING, "trained": WILSON}
 
 Table = Mapping[str, Mapping[str, Cell]]

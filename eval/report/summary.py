@@ -21,7 +21,7 @@ from palette.eval.workspace import Workspace, stopwatch
 
 def summarise(workspace: Workspace, gallery: Gallery, settings: Settings) -> Report:
     """The report of pictures that are all measured. The same pictures give the same bytes."""
-    values = values_of(workspace, gallery)
+    values = values_of(workspace, gallery, settings)
     table = _means(gallery, settings, values)
     if settings.computed(PerSet):
         with stopwatch(workspace, "distances"):

@@ -16,8 +16,9 @@ from palette.shard import parse_shard
 
 @dataclass(frozen=True)
 class SampleOf(Sampling):
-    """How a sample is computed. Which answers there are, and how many samples, is the request's."""
+    """How a sample is computed."""
 
+    # the request says which answers there are, and how many samples
     answer: tyro.conf.Suppress[Answer] = "sample"
     samples: tyro.conf.Suppress[int] = 1
 

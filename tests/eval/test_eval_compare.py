@@ -87,6 +87,8 @@ def test_missing_extra_and_duplicate_names_are_errors(tmp_path: Path) -> None:
     save(double, {"scene/00": originals["scene/00"]}, ".bmp")
     with pytest.raises(IntegrityError, match=r"share the name 'scene/00'"):
         compare(double, reference, tmp_path / "out")
+    with pytest.raises(ValueError, match="cas measures a model"):
+        compare(reference, reference, tmp_path / "out", Measuring(("psnr", "cas")))
     with pytest.raises(ValueError, match="no folder"):
         compare(tmp_path / "absent", reference, tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -26,10 +26,10 @@ def noisy(picture: np.ndarray, sigma: float = 0.05) -> np.ndarray:
 
 
 @given(st.integers(1, 255))
-def test_psnr_of_a_constant_offset_is_the_closed_form(levels: int) -> None:
+def test_psnr_of_a_constant_offset_is_the_closed_form(stored: int) -> None:
     black = np.zeros((8, 9, 3), np.float32)
-    grey = np.full((8, 9, 3), levels / 255, np.float32)
-    assert psnr(black, grey) == pytest.approx(20 * math.log10(255 / levels), abs=1e-12)
+    grey = np.full((8, 9, 3), stored / 255, np.float32)
+    assert psnr(black, grey) == pytest.approx(20 * math.log10(255 / stored), abs=1e-12)
 
 
 def test_psnr_equals_scikit_image_on_rounded_pictures() -> None:

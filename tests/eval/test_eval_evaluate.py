@@ -12,10 +12,11 @@ import pytest
 from eval_standins import Brighten, CheapInception, Crops
 
 from palette.errors import IntegrityError, UserError
-from palette.eval.evaluate import evaluate, evaluate_shard
+from palette.eval.evaluate import evaluate, evaluate_shard, finish
 from palette.eval.merge import merge
 from palette.eval.report.result import Report
 from palette.eval.request import Request, WeightsFiles
+from palette.eval.workspace import Workspace
 from palette.shard import Shard, parse_shard
 
 
@@ -204,6 +205,23 @@ def test_the_folder_of_another_evaluation_is_refused(tmp_path: Path) -> None:
     (tmp_path / "killed").mkdir()  # a kill in the first write leaves no more than this
     (tmp_path / "killed" / ".0123.partial").write_text("{")
     evaluate(Brighten(), Crops(), tmp_path / "killed", Request(limit=2))
+
+
+def test_damaged_and_missing_files_are_named(tmp_path: Path, cheap_inception: Path) -> None:
+    request, out = whole_request(cheap_inception), tmp_path / "out"
+    evaluate(Brighten(), Crops(2), out, request)
+    for name in ("state/values-00000.json", "state/features-mean-00000.npz", "manifest.json"):
+        whole = (out / name).read_bytes()
+        (out / name).write_bytes(whole[: len(whole) // 2])
+        with pytest.raises(IntegrityError, match=f"{name} is damaged"):
+            evaluate(Brighten(), Crops(2), out, request)
+        (out / name).write_bytes(whole)
+    (out / "state/values-00000.json").unlink()
+    with pytest.raises(IntegrityError, match=r"values-00000.json is missing"):
+        finish(Workspace(out))
+    (out / "mean/set/001.png").write_bytes(b"no picture")
+    with pytest.raises(IntegrityError, match=r"001.png is damaged"):
+        evaluate(Brighten(), Crops(2), out, request)
 
 
 def test_bad_arguments_say_the_choices(tmp_path: Path) -> None:

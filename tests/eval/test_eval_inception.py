@@ -134,7 +134,7 @@ def test_the_whole_of_pytorch_fid_gives_the_same_value(
     assert fid_of_folders(*folders, weights=weights) == pytest.approx(theirs, rel=1e-3)
 
 
-def test_kernel_distance_of_one_population_is_unbiased() -> None:
+def test_kernel_distance_of_one_distribution_is_unbiased() -> None:
     rng = np.random.default_rng(0)
     values = [
         squared_discrepancy(rng.normal(size=(20, 8)), rng.normal(size=(30, 8))) for _ in range(400)

@@ -1,4 +1,4 @@
-"""Octaves: waves land where they belong, energies add up, drift is in grey levels."""
+"""Octaves: waves land where they belong, energies add up, drift is in units of 1/255."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_shares_are_one_for_the_truth_and_four_for_twice_its_detail() -> None:
     np.testing.assert_allclose(octave_shares(twice, clean, baseline), 4, rtol=1e-5)
 
 
-def test_drift_is_in_levels_of_a_file() -> None:
+def test_drift_is_in_units_of_a_255th() -> None:
     clean = np.full((8, 8, 3), 0.5, np.float32)
     shift = np.array([0.1, 0, -0.2], np.float32)
     np.testing.assert_allclose(colour_drift(clean + shift, clean), [25.5, 0, -51], atol=1e-4)

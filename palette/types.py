@@ -56,7 +56,7 @@ class Observation:
 
     picture: Picture
     mask: Mask | None = None
-    level: float = 0.0
+    strength: float = 0.0
     """Of the conditioning augmentation (noise or blur) that the picture was given."""
 
 
@@ -70,8 +70,8 @@ class Condition:
 
     x: NDArray[np.float32]
     region: NDArray[np.float32] | None = None
-    level: float | None = None
-    """What the network is told of the conditioning augmentation; None where there is none."""
+    strength: float | None = None
+    """Of the conditioning augmentation, shown to the network; None where there is none."""
 
 
 @runtime_checkable
@@ -125,8 +125,8 @@ class BatchTask(Task, Protocol):
 
 @runtime_checkable
 class AugmentingTask(Task, Protocol):
-    """A task whose observations can be given noise or blur of a level that the network is told."""
+    """A task whose observations can be given noise or blur of a strength that the network sees."""
 
     def augment(
-        self, observation: Observation, level: float, rng: np.random.Generator
+        self, observation: Observation, strength: float, rng: np.random.Generator
     ) -> Observation: ...

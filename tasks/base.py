@@ -50,8 +50,8 @@ class WholePictureTask(DegradedTask):
     """Every pixel is to be made, and the simplest restoration is what the network is shown."""
 
     conditioning: Literal["none", "noise_conditioning", "blur_conditioning"] = "none"
-    """Augment what the network is shown in training, and tell it the level (cascades, Ho et al.
-    2022); needs --model.level. At inference `--level` sweeps it."""
+    """Augment what the network is shown in training, and show it the strength (cascades, Ho et al.
+    2022); needs --model.strength. `palette restore --strength` chooses it."""
 
     residual: ClassVar[bool] = True
     masked: ClassVar[bool] = False
@@ -77,27 +77,27 @@ class WholePictureTask(DegradedTask):
         return self._augmented(observation, params["augmentation"])
 
     def augment(
-        self, observation: Observation, level: float, rng: np.random.Generator
+        self, observation: Observation, strength: float, rng: np.random.Generator
     ) -> Observation:
-        """The observation with noise or blur of ``level``, which the network is told."""
+        """The observation with noise or blur of ``strength``, which the network is shown."""
         if self.conditioning == "none":
             raise UserError(
-                f"level is {level}, but this model was trained without conditioning augmentation: "
-                f"leave it at 0"
+                f"strength is {strength}, but this model was trained without conditioning "
+                f"augmentation: leave it at 0"
             )
         params = build(self.conditioning).draw(Spec(1, 1), rng)
-        return self._augmented(observation, {**params, "level": level})
+        return self._augmented(observation, {**params, "level": strength})
 
     def _augmented(self, observation: Observation, params: Params) -> Observation:
         picture = build(self.conditioning).apply(observation.picture, params)
-        return replace(observation, picture=picture, level=params["level"])
+        return replace(observation, picture=picture, strength=params["level"])
 
     def baseline(self, observation: Observation) -> Picture:
         return observation.picture
 
     def condition(self, observation: Observation, rng: np.random.Generator) -> Condition:
-        level = None if self.conditioning == "none" else observation.level
-        return Condition(2 * self.baseline(observation) - 1, level=level)
+        strength = None if self.conditioning == "none" else observation.strength
+        return Condition(2 * self.baseline(observation) - 1, strength=strength)
 
     def finish(self, restored: Picture, observation: Observation) -> Picture:
         return restored

@@ -3,41 +3,44 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+import tyro
 
 from palette.errors import UserError
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """What :class:`palette.network.unet.UNet` is built from. Every field travels with a checkpoint."""
+    """What :class:`palette.network.unet.UNet` is built from; each checkpoint has all of it."""
 
     width: int = 64
-    """Channels at the first level."""
+    """Channels at full resolution."""
     multipliers: tuple[int, ...] = (1, 2, 4, 8)
-    """Channels of each level as multiples of the width; each level halves the resolution."""
+    """Channels at each depth as multiples of the width; each depth halves the resolution."""
     blocks: int = 2
-    """Residual blocks per level on the way down (one more on the way up)."""
+    """Residual blocks at each depth on the way down (one more on the way up)."""
     attention: tuple[int, ...] = ()
-    """Self-attention at levels of these true resolutions, in pixels, at training size."""
+    """Self-attention at the depths of these true resolutions, in pixels, at training size."""
     head_width: int = 32
     """Channels of one attention head."""
     groups: int = 32
     """Groups of every group normalization."""
     dropout: float = 0.0
+    """Share of the activations that each residual block drops in training."""
     patch: int = 1
     """Space-to-depth stem: the network works at 1/patch of the picture's resolution."""
     output: Literal["skip", "plain"] = "skip"
     """skip: ε̂ = √(1−γ)·y_t + √γ·F. plain: ε̂ = F, as published weights expect."""
     embedding: Literal["logsnr", "gamma"] = "logsnr"
     """Which number of the noise level is embedded; published Palette weights expect gamma."""
-    level: bool = False
-    """Embed the level of the conditioning augmentation too (cascades, Ho et al. 2022)."""
+    strength: Annotated[bool, tyro.conf.arg(aliases=["--model.level"])] = False
+    """Embed the strength of the conditioning augmentation too (cascades, Ho et al. 2022)."""
 
     def __post_init__(self) -> None:
         if not self.multipliers or min(self.multipliers) < 1:
             raise UserError(
-                f"model.multipliers is {self.multipliers}: give one positive number a level"
+                f"model.multipliers is {self.multipliers}: give one positive number for each depth"
             )
         for name in ("width", "blocks", "head_width", "groups", "patch"):
             if getattr(self, name) < 1:
@@ -71,27 +74,27 @@ class Architecture:
         input, shortcut and three steps of its second half. The walk is that of ``UNet.forward``.
         """
         widths = [self.width * m for m in self.multipliers]
-        areas = [1 / (self.patch * 2**level) ** 2 for level in range(len(widths))]
+        areas = [1 / (self.patch * 2**depth) ** 2 for depth in range(len(widths))]
 
-        def block(inputs: int, outputs: int, level: int) -> float:
-            return max(3 * inputs, inputs + 4 * outputs) * areas[level]
+        def block(inputs: int, outputs: int, depth: int) -> float:
+            return max(3 * inputs, inputs + 4 * outputs) * areas[depth]
 
         current, skips, peak = self.width, [(self.width, 0)], 0.0
-        waiting = lambda: sum(channels * areas[level] for channels, level in skips)  # noqa: E731
-        for level, width in enumerate(widths):
+        waiting = lambda: sum(channels * areas[depth] for channels, depth in skips)  # noqa: E731
+        for depth, width in enumerate(widths):
             for _ in range(self.blocks):
-                peak = max(peak, waiting() + block(current, width, level))
+                peak = max(peak, waiting() + block(current, width, depth))
                 current = width
-                skips.append((width, level))
-            if level < len(widths) - 1:
-                skips.append((width, level + 1))
-        for level, width in reversed(list(enumerate(widths))):
+                skips.append((width, depth))
+            if depth < len(widths) - 1:
+                skips.append((width, depth + 1))
+        for depth, width in reversed(list(enumerate(widths))):
             for _ in range(self.blocks + 1):
                 inputs = current + skips.pop()[0]
-                peak = max(peak, waiting() + block(inputs, width, level))
+                peak = max(peak, waiting() + block(inputs, width, depth))
                 current = width
-            if level > 0:
-                peak = max(peak, waiting() + block(current, current, level - 1))
+            if depth > 0:
+                peak = max(peak, waiting() + block(current, current, depth - 1))
         return peak
 
 

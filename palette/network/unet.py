@@ -22,19 +22,19 @@ Resample = Literal["down", "up"]
 
 
 class NoiseEmbedding(nn.Module):
-    """Sinusoids of a level, (B,) → (B, 4·width), through two linear layers.
+    """Sinusoids of one number a picture, (B,) → (B, 4·width), through two linear layers.
 
-    The level is γ, of which the log-SNR may be taken, or that of conditioning augmentation.
+    The number is γ, of which the log-SNR may be taken, or the strength of an augmentation.
     """
 
-    def __init__(self, width: int, of: Literal["logsnr", "gamma", "augmentation"]) -> None:
+    def __init__(self, width: int, of: Literal["logsnr", "gamma", "strength"]) -> None:
         super().__init__()
         self.of = of
         half = width // 2
         ramp = torch.arange(half) / half
-        # logSNR spans about [−10, 10] and augmentation [0, .6]: phases up to 1 … 100;
+        # logSNR spans about [−10, 10] and a strength [0, 0.6]: phases up to 1 … 100;
         # γ as in the public port
-        steepest = {"logsnr": 0.1, "augmentation": 2.0}
+        steepest = {"logsnr": 0.1, "strength": 2.0}
         ramps = {of: steepest[of] * 100**ramp for of in steepest}
         ramps["gamma"] = torch.exp(-math.log(1e4) * ramp)
         frequencies = ramps[of]
@@ -45,9 +45,9 @@ class NoiseEmbedding(nn.Module):
 
     frequencies: Tensor
 
-    def forward(self, level: Tensor) -> Tensor:
-        level = torch.logit(level) if self.of == "logsnr" else level
-        angles = level.float()[:, None] * self.frequencies
+    def forward(self, number: Tensor) -> Tensor:
+        number = torch.logit(number) if self.of == "logsnr" else number
+        angles = number.float()[:, None] * self.frequencies
         return self.mlp(torch.cat([angles.cos(), angles.sin()], dim=1))
 
 
@@ -120,10 +120,10 @@ class Stage(nn.Module):
 class UNet(nn.Module):
     """F(x, y_t, γ): (B, 3, H, W), (B, 3, H, W), (B,) → (B, 3, H, W).
 
-    With ``architecture.level`` also (B,) levels of conditioning augmentation, 0 by default.
+    With ``architecture.strength`` also (B,) strengths of conditioning augmentation, 0 by default.
 
-    ``image_size`` is the training size: it fixes at which levels the attention's true
-    resolutions lie. Afterwards any H and W that are multiples of ``architecture.stride`` will do.
+    ``image_size`` is the training size: it fixes at which depths there is attention. Afterwards
+    any H and W that are multiples of ``architecture.stride`` will do.
 
     ``recompute`` keeps no activations inside of a stage for the backward pass, which computes them
     again (Chen et al. 2016): less memory, the same gradients.
@@ -136,44 +136,46 @@ class UNet(nn.Module):
         widths = [a.width * m for m in a.multipliers]
         emb = 4 * a.width
 
-        def stage(inputs: int, level: int, resample: Resample | None = None) -> Stage:
-            block = ResidualBlock(inputs, widths[level], emb, a.groups, a.dropout, resample)
-            attends = resample is None and image_size // (a.patch * 2**level) in a.attention
-            return Stage(block, attention(widths[level]) if attends else None)
+        def stage(inputs: int, depth: int, resample: Resample | None = None) -> Stage:
+            block = ResidualBlock(inputs, widths[depth], emb, a.groups, a.dropout, resample)
+            attends = resample is None and image_size // (a.patch * 2**depth) in a.attention
+            return Stage(block, attention(widths[depth]) if attends else None)
 
         def attention(channels: int) -> SelfAttention:
             return SelfAttention(channels, min(a.head_width, channels), a.groups)
 
         self.embedding = NoiseEmbedding(a.width, a.embedding)
-        self.level_embedding = NoiseEmbedding(a.width, "augmentation") if a.level else None
+        self.strength_embedding = NoiseEmbedding(a.width, "strength") if a.strength else None
         self.stem = nn.Conv2d(2 * channels * a.patch**2, a.width, 3, padding=1)
 
         self.down = nn.ModuleList()
         current, skips = a.width, [a.width]
-        for level in range(len(widths)):
+        for depth in range(len(widths)):
             for _ in range(a.blocks):
-                self.down.append(stage(current, level))
-                current = widths[level]
+                self.down.append(stage(current, depth))
+                current = widths[depth]
                 skips.append(current)
-            if level < len(widths) - 1:
-                self.down.append(stage(current, level, "down"))
+            if depth < len(widths) - 1:
+                self.down.append(stage(current, depth, "down"))
                 skips.append(current)
 
         middle = [ResidualBlock(current, current, emb, a.groups, a.dropout) for _ in range(2)]
         self.middle = nn.ModuleList([Stage(middle[0], attention(current)), Stage(middle[1])])
 
         self.up = nn.ModuleList()
-        for level in reversed(range(len(widths))):
+        for depth in reversed(range(len(widths))):
             for _ in range(a.blocks + 1):
-                self.up.append(stage(current + skips.pop(), level))
-                current = widths[level]
-            if level > 0:
-                self.up.append(stage(current, level, "up"))
+                self.up.append(stage(current + skips.pop(), depth))
+                current = widths[depth]
+            if depth > 0:
+                self.up.append(stage(current, depth, "up"))
 
         self.head_norm = nn.GroupNorm(_divisor(a.groups, current), current)
         self.head = _zeroed(nn.Conv2d(current, channels * a.patch**2, 3, padding=1))
 
-    def forward(self, x: Tensor, y_t: Tensor, gamma: Tensor, level: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, y_t: Tensor, gamma: Tensor, strength: Tensor | None = None
+    ) -> Tensor:
         stride = self.architecture.stride
         if x.shape != y_t.shape or x.shape[-1] % stride or x.shape[-2] % stride:
             raise UserError(
@@ -181,9 +183,9 @@ class UNet(nn.Module):
                 f"one shape with sides that are multiples of {stride}"
             )
         embedding = self.embedding(gamma)
-        if self.level_embedding is not None:
-            embedding = embedding + self.level_embedding(
-                torch.zeros_like(gamma) if level is None else level
+        if self.strength_embedding is not None:
+            embedding = embedding + self.strength_embedding(
+                torch.zeros_like(gamma) if strength is None else strength
             )
         embedding = F.silu(embedding)
         h = torch.cat([x, y_t], dim=1)

@@ -137,9 +137,9 @@ class Restorer:
         sampling = self._at_searched_levels(sampling)
         self._refuse_untrained(sampling)
         seeds = range(len(observations)) if seeds is None else seeds
-        if sampling.level and isinstance(self.task, AugmentingTask):
+        if sampling.strength and isinstance(self.task, AugmentingTask):
             observations = [
-                self.task.augment(observation, sampling.level, rng(seed, "augment"))
+                self.task.augment(observation, sampling.strength, rng(seed, "augment"))
                 for observation, seed in zip(observations, seeds, strict=True)
             ]
         conditions = (  # made when their turn has come: each is as large as its result
@@ -168,8 +168,8 @@ class Restorer:
 
     def _refuse_untrained(self, sampling: Sampling) -> None:
         """UserError where the sampling asks for what this model has not learnt."""
-        if sampling.level and not isinstance(self.task, AugmentingTask):
-            raise UserError(f"level is {sampling.level}: this task takes none, leave it at 0")
+        if sampling.strength and not isinstance(self.task, AugmentingTask):
+            raise UserError(f"strength is {sampling.strength}: this task takes none, leave it at 0")
         if sampling.guidance != 1 and not self.model.config.diffusion.drop_condition:
             raise UserError(
                 f"guidance is {sampling.guidance}, but this model always saw its condition: train "

@@ -67,8 +67,8 @@ class Sampling(Route):
     guidance: float = 1.0
     """Weight of the condition, for models trained with --diffusion.drop-condition: 1 changes
     nothing, more follows it harder. Every evaluation is then made twice."""
-    level: float = 0.0
-    """Strength of the conditioning augmentation, for models that were trained with it."""
+    strength: Annotated[float, tyro.conf.arg(aliases=["--level"])] = 0.0
+    """Of the conditioning augmentation, for models that were trained with it."""
     tile: int | Literal["auto"] = "auto"
     """Side of the tiles that the network sees at once, in pixels of the result. auto: tiles of 512
     for pictures above a megapixel, smaller ones where free memory does not suffice. With a side

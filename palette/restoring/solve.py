@@ -117,8 +117,8 @@ class Batch:
     seeds: tuple[int, ...]
     """Of the noise, one for each condition."""
     sampling: Sampling
-    level: float = 0.0
-    """Strength of the conditioning augmentation that the network is shown."""
+    strength: float = 0.0
+    """Of the conditioning augmentation, shown to the network."""
     tile: int | None = None
     """Side of the tiles that the network sees; None shows it the whole."""
 
@@ -164,7 +164,7 @@ class Solver:
             region=self._tensor(regions) if regions else None,
             seeds=tuple(seeds),
             sampling=sampling,
-            level=conditions[0].level or 0.0,  # one for all: it is that of the sampling
+            strength=conditions[0].strength or 0.0,  # one for all: it is that of the sampling
         )
 
     @torch.inference_mode()
@@ -176,7 +176,7 @@ class Solver:
     def _diffused(self, batch: Batch) -> Tensor:
         """What is diffused, clean: (B, 3, H, W)."""
         x, region, sampling = batch.x, batch.region, batch.sampling
-        network = self._network(batch.level)
+        network = self._network(batch.strength)
         clip: Clip = partial(self.target.clip, x=x)
         if sampling.guidance != 1:
             network = guided(network, sampling.guidance)
@@ -194,11 +194,11 @@ class Solver:
             clip = hold(clip, known, region)
         return sample(sampling, self.schedule, denoise, self._noise(batch), clip, guess, known)
 
-    def _network(self, level: float) -> Network:
+    def _network(self, strength: float) -> Network:
         def network(x: Tensor, y_t: Tensor, gamma: Tensor) -> Tensor:
             gamma = gamma[:1]  # one noise level for all, embedded once
             with autocast(self.device, self.format.dtype):
-                return self.denoiser(x, y_t, gamma, torch.full_like(gamma, level))
+                return self.denoiser(x, y_t, gamma, torch.full_like(gamma, strength))
 
         return network
 

@@ -92,7 +92,7 @@ def optimizer_step(
         gamma = SCHEDULES[diffusion.schedule].draw(torch.rand((len(x), 2), generator=levels))
         gamma = gamma.to(device, non_blocking=True)  # (B,)
         noise = torch.randn(y.shape, generator=draws, device=device)
-        denoise = partial(state.denoiser, level=batch.strength)
+        denoise = partial(state.denoiser, strength=batch.strength)
         with autocast(device, state.format.dtype):
             loss = epsilon_loss(
                 denoise, x, y, gamma, noise, batch.region, diffusion.p, diffusion.weight

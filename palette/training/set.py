@@ -48,9 +48,9 @@ class TrainingSet:
             raise UserError(
                 f"data.degrade_on is 'device', which {self.config.task} cannot: choose 'worker'"
             )
-        if getattr(self.task, "conditioning", "none") != "none" and not self.config.model.level:
+        if getattr(self.task, "conditioning", "none") != "none" and not self.config.model.strength:
             raise UserError(
-                "conditioning augmentation shows the network its strength: add --model.level"
+                "conditioning augmentation shows the network its strength: add --model.strength"
             )
 
     def clean(self, position: int) -> Picture:
@@ -80,8 +80,8 @@ class TrainingSet:
             arrays["x"] = condition.x.transpose(2, 0, 1)
             if condition.region is not None:
                 arrays["region"] = condition.region[None]
-            if condition.level is not None:
-                arrays["strength"] = np.array(condition.level, np.float32)
+            if condition.strength is not None:
+                arrays["strength"] = np.array(condition.strength, np.float32)
         return {key: np.array(value, order="C") for key, value in arrays.items()}
 
     def batches(self, step: int, stop: int, device: torch.device) -> Iterator[Batch]:

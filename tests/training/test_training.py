@@ -291,7 +291,7 @@ def test_pinned_parameters_are_drawn(photos: Path) -> None:
 def test_the_network_is_shown_the_strength_of_an_augmentation(
     conditioning: str, where: str, photos: Path, tmp_path: Path, picture: np.ndarray
 ) -> None:
-    layer = {"model": {"level": True}, "data": {"degrade_on": where}}
+    layer = {"model": {"strength": True}, "data": {"degrade_on": where}}
     config = merge(TINY, layer, {"options": {"conditioning": conditioning, "scale": 2}})
     model = palette.train(
         "super-resolution", data=photos, out=tmp_path / "run", steps=2, config=config
@@ -305,9 +305,9 @@ def test_the_network_is_shown_the_strength_of_an_augmentation(
     assert len(set(strength.tolist())) > 1
     assert "augmentation" not in made.draw(Spec(32, 32), np.random.default_rng(0))  # evaluation
     plain = model.restore(picture)
-    swept = palette.load(tmp_path / "run", level=0.5).restore(picture)
+    swept = palette.load(tmp_path / "run", strength=0.5).restore(picture)
     assert np.abs(swept - plain).max() > 0.01
-    with pytest.raises(ValueError, match=r"--model\.level"):
+    with pytest.raises(ValueError, match=r"--model\.strength"):
         palette.train(
             "super-resolution",
             data=photos,
@@ -318,8 +318,10 @@ def test_the_network_is_shown_the_strength_of_an_augmentation(
         )
 
 
-def test_a_level_for_a_model_that_knows_none(trained: dict[str, Path], picture: np.ndarray) -> None:
+def test_a_strength_for_a_model_that_knows_none(
+    trained: dict[str, Path], picture: np.ndarray
+) -> None:
     for task in ("jpeg-restoration", "inpainting"):
         hole = np.zeros(picture.shape[:2], bool) if task == "inpainting" else None
-        with pytest.raises(ValueError, match="level is"):
-            palette.load(trained[task], level=0.1).restore(picture, mask=hole)
+        with pytest.raises(ValueError, match="strength is"):
+            palette.load(trained[task], strength=0.1).restore(picture, mask=hole)

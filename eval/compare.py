@@ -50,8 +50,8 @@ def compare(
     """
     measuring, fool = measuring or Measuring(), fool or FoolStudy()
     settings = Settings.of(measuring)
-    for name in settings.computed(Trained):
-        raise UserError(f"{name} measures a model: use `palette evaluate`, or leave it out")
+    if trained := list(settings.computed(Trained)):
+        raise UserError(f"{trained[0]} measures a model: use `palette evaluate`, or leave it out")
     weights = weights_for(settings, measuring.weights)
     folders = {"reference": reference, "restored": restored, "given": given, "masks": masks}
     found = {k: _named(Path(folder)) for k, folder in folders.items() if folder is not None}

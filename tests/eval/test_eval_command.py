@@ -49,7 +49,7 @@ def test_flags_make_one_request() -> None:
 def test_flags_of_a_sample_are_those_of_restoring() -> None:
     flags = "--steps 4 --start mean --eta 0 --tile 64 --guidance 2 --level 0.1 --grid karras"
     expected = Sampling(
-        steps=4, start="mean", eta=0.0, tile=64, guidance=2.0, level=0.1, grid="karras"
+        steps=4, start="mean", eta=0.0, tile=64, guidance=2.0, strength=0.1, grid="karras"
     )
     found = parse(Evaluate, ["run", *flags.split(), "--samples", "3"]).sampling
     assert found.as_json() == expected.as_json()

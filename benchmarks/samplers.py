@@ -9,7 +9,7 @@ scikit-image ships: enough to run, not to be proud of. Each row restores the sam
   sample lies below the mean answer of one evaluation (3.01 dB for exact posterior samples);
 - SSIM of a single sample;
 - octaves: energy of sample − baseline over that of clean − baseline, coarse to fine; 1 is ideal;
-- drift: root mean square of the error of a sample's mean colour, in levels of 255.
+- drift: root mean square of the error of a sample's mean colour, of 255.
 
 The first row is the reference: ancestral sampling with 1000 steps.
 """

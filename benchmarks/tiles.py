@@ -140,7 +140,7 @@ def evaluate(restorer: Restorer, tiles: Tiles, at_once: int) -> torch.Tensor:
 
 
 def seam_ratio(picture: np.ndarray, tiles: Tiles) -> float:
-    """Mean step across the seams over the mean step across lines that lie 3 to 16 beside."""
+    """Mean step across the seams over that across the lines 3 to 16 pixels beside."""
     at, beside = [], []
     for image, starts, length in (
         (picture, tiles.tops, tiles.height),

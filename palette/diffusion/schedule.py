@@ -36,7 +36,7 @@ def linear_gammas(steps: int, beta_start: float, beta_end: float) -> Tensor:
 
 
 def cosine_gammas(steps: int) -> Tensor:
-    """The cosine schedule (Nichol & Dhariwal 2021, eq. 17), β capped at .999: (steps,), falling."""
+    """The cosine schedule (Nichol & Dhariwal 2021, eq. 17), β at most 0.999: (steps,), falling."""
     _check_count(steps, "steps")
     time = torch.linspace(0, 1, steps + 1, dtype=torch.float64)
     curve = torch.cos((time + 0.008) / 1.008 * math.pi / 2) ** 2
@@ -149,7 +149,7 @@ GAMMA_MIN, GAMMA_MAX = _sigmoid(-10.0), 0.9999
 
 Below: at −8 the mean colour of a 256² picture still outweighs the noise (it is a mean of 65536
 pixels), so that sampling could not start there from noise alone. Above: the noise left has a
-standard deviation of .01, 1.3 grey levels; ending at 8 would smooth detail finer than 2.3.
+standard deviation of 0.01, 1.3 of 255; a grid that ends at 8 would smooth detail below 2.3 of 255.
 """
 
 _PALETTE = _palette_levels()
@@ -184,15 +184,15 @@ def karras_grid(n: int, gamma_min: float, gamma_max: float, rho: float = 7.0) ->
 def palette_test_grid(n: int | None, gamma_min: float, gamma_max: float = 1.0) -> Tensor:
     """Palette's test schedule, trimmed to what was trained: (n,), increasing.
 
-    None keeps all of the trimmed steps; a number takes so many of them, evenly strided, the
-    noisiest and (from two on) the cleanest among them.
+    ``n`` of the trimmed steps, evenly strided, the noisiest and (from two on) the cleanest among
+    them; None takes all.
     """
     gammas = linear_gammas(*PALETTE_TEST).flip(0)
     kept = gammas[(gammas >= gamma_min) & (gammas <= gamma_max)]
     if len(kept) == 0:
         raise UserError(
             f"gamma_min {gamma_min} and gamma_max {gamma_max}: no step of Palette's test schedule "
-            f"({gammas[0]:.1e} to {gammas[-1]:.6f}) lies between them, widen them"
+            f"({gammas[0]:.1e} to {gammas[-1]:.6f}) is between them, widen them"
         )
     if n is None:
         return kept
@@ -200,7 +200,7 @@ def palette_test_grid(n: int | None, gamma_min: float, gamma_max: float = 1.0) -
     if n > len(kept):
         raise UserError(
             f"n {n}: Palette's test schedule has {len(kept)} steps between {gamma_min} and "
-            f"{gamma_max}; ask for at most so many, or use the grid 'logsnr'"
+            f"{gamma_max}; ask for fewer, or use the grid 'logsnr'"
         )
     return kept[torch.linspace(0, len(kept) - 1, n, dtype=torch.float64).round().long()]
 

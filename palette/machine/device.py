@@ -8,7 +8,7 @@ from palette.errors import UserError
 
 
 def choose_device(name: str) -> torch.device:
-    """ "auto" is CUDA, then MPS, then the CPU; ValueError where the device asked for is absent."""
+    """ "auto" is CUDA, then MPS, then the CPU; UserError where the device asked for is absent."""
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")

@@ -13,12 +13,12 @@ from palette.network.architecture import Architecture
 INPUTS = 12
 """Float32 numbers for each pixel of a tile beside the activations: x, y_t and both as one."""
 CANVASES = 8
-"""Of 3 float32 numbers a pixel, beside the network: at most so many does a sampler keep."""
+"""The most that a sampler keeps beside the network, each of 3 float32 numbers a pixel."""
 BYTES = 4
 
 
 def free_bytes(device: torch.device) -> float:
-    """What new tensors can take on ``device``; infinite where the system does not tell."""
+    """What new tensors can take on ``device``; infinite where the system does not say."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         # what torch holds back for later is free too

@@ -103,7 +103,7 @@ def plan(height: int, width: int, tile: int, overlap: int, stride: int) -> Tiles
     """Tiles of at most ``tile`` pixels a side which share at least ``overlap``.
 
     ``height`` and ``width`` are multiples of ``stride``, the network's; so are all positions.
-    Raises ValueError where a tile is no multiple of it or does not exceed twice the overlap.
+    UserError where a tile is no multiple of it or does not exceed twice the overlap.
     """
     if tile % stride or tile < stride:
         raise UserError(f"tile is {tile}: with this model it must be a multiple of {stride}")

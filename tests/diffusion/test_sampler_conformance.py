@@ -30,7 +30,7 @@ both_bounds = pytest.mark.parametrize("bound", [None, 0.8], ids=["free", "clippe
 
 
 def denoise(y: Tensor, gamma: Tensor) -> Tensor:
-    """A nonlinear ε-predictor: that of two peaks at ±1, each of spread .3."""
+    """A nonlinear ε-predictor: that of two peaks at ±1, each of spread 0.3."""
     g = gamma.view(-1, 1, 1, 1)
     spread = 0.09 * g + 1 - g
     return (1 - g).sqrt() * (y - g.sqrt() * torch.tanh(g.sqrt() * y / spread)) / spread

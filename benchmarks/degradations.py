@@ -33,7 +33,7 @@ INTERPOLATION = {"linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC, "area": c
 
 
 def scipy_kernel(size: int, sigma_x: float, sigma_y: float, angle: float) -> np.ndarray:
-    """A Gaussian density, one call of ``multivariate_normal`` a pixel."""
+    """A Gaussian density, one call of ``multivariate_normal`` per pixel."""
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     variances = np.diag(np.maximum([sigma_x, sigma_y], 1e-2) ** 2)
     covariance = turn @ variances @ turn.T
@@ -74,13 +74,13 @@ def scipy_gaussian_shrink(picture: np.ndarray, params: Params) -> np.ndarray:
 def scipy_noise(picture: np.ndarray, params: Params) -> np.ndarray:
     """float64 noise; correlated by ``multivariate_normal``."""
     generator = np.random.RandomState(params["seed"] % 2**32)
-    level = params["level_255"] / 255
+    deviation = params["level_255"] / 255
     if params["kind"] == "grey":
-        noise = generator.normal(0, level, (*picture.shape[:2], 1))
+        noise = generator.normal(0, deviation, (*picture.shape[:2], 1))
     elif params["kind"] == "colour":
-        noise = generator.normal(0, level, picture.shape)
+        noise = generator.normal(0, deviation, picture.shape)
     else:
-        mixing = level * np.array(params["mixing"])
+        mixing = deviation * np.array(params["mixing"])
         noise = generator.multivariate_normal(np.zeros(3), mixing @ mixing.T, picture.shape[:2])
     return np.clip(picture + noise.astype(np.float32), 0, 1)
 
@@ -132,7 +132,7 @@ def scipy_resize(picture: np.ndarray, height: int, width: int, method: str) -> n
 
 
 def scipy_render(picture: np.ndarray, params: Params) -> np.ndarray:
-    """A record of bsr or bsr_light, step by step, told by the keys of its params."""
+    """A record of bsr or bsr_light, step by step; the keys of its params show which it is."""
     picture = np.asarray(picture, dtype=np.float32)
     if params.get("on") is False:
         return picture
@@ -201,14 +201,12 @@ def alone(name: str, side: int, records: int, rounds: int) -> float:
 
 def on_device(name: str, side: int, batch: int, rounds: int) -> float:
     """Pictures per second of the batched form on the GPU."""
-    from palette.degradations.torch_backend import apply_batch
-
     pictures = torch.from_numpy(photograph(side)).permute(2, 0, 1).repeat(batch, 1, 1, 1).cuda()
     degradation = build(name)
 
     def work(first: int) -> None:
         drawn = [degradation.draw(Spec(side, side), rng(first + i)) for i in range(batch)]
-        apply_batch(degradation, pictures, drawn)
+        degradation.apply_batch(pictures, drawn)
         torch.cuda.synchronize()
 
     work(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from palette.degradations.base import Degradation
 from palette.degradations.catalogue import DEGRADATIONS, build
 
-__all__ = ["DEGRADATIONS", "build"]
+__all__ = ["DEGRADATIONS", "Degradation", "build"]

@@ -10,9 +10,13 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
 
 from palette.degradations import kernels
-from palette.degradations.operator import between, check, clipped, quantile
+from palette.degradations.base import Degradation, between, check, clipped, quantile
+from palette.degradations.batches import Batch, by_size, column, mirrored
 from palette.types import Params, Picture, Spec
 
 BORDER = cv2.BORDER_REFLECT_101
@@ -21,7 +25,10 @@ DIRECT_SIZE = 11
 """Up to this size OpenCV filters directly, beyond it by Fourier transforms, four times slower."""
 
 MOST_TERMS = 8
-"""So many separable filters take as long as one by Fourier transforms."""
+"""Eight separable filters take as long as one by Fourier transforms."""
+
+SOFT_SIZE = 5
+"""Pixels of the Gaussian that softens a disk."""
 
 
 def convolve(picture: Picture, kernel: kernels.Kernel) -> Picture:
@@ -48,16 +55,32 @@ def convolve_separable(picture: Picture, line: kernels.Kernel) -> Picture:
     return clipped(result)
 
 
+def convolve_batch(pictures: Tensor, taps: list[kernels.Kernel]) -> Tensor:
+    """``(B, C, H, W)``, each picture convolved with its own odd kernel, clipped to [0, 1].
+
+    Kernels of several sizes are centred in the largest.
+    """
+    batch, channels = pictures.shape[:2]
+    size = max(len(kernel) for kernel in taps)
+    same_size = np.stack([np.pad(kernel, (size - len(kernel)) // 2) for kernel in taps])
+    weights = torch.from_numpy(same_size[:, ::-1, ::-1].copy()).to(pictures)  # conv2d correlates
+    weights = weights.repeat_interleave(channels, dim=0)[:, None]
+    padded = mirrored(pictures, size // 2).flatten(0, 1)[None]
+    result = functional.conv2d(padded, weights, groups=batch * channels)
+    return result.reshape(pictures.shape).clamp(0, 1)
+
+
 def _odd_size(sizes: tuple[int, int], rng: np.random.Generator) -> int:
     return int(rng.integers(sizes[0] // 2, sizes[1] // 2 + 1)) * 2 + 1
 
 
 @dataclass(frozen=True)
-class Blur:
-    """One of the Gaussian family. Params: shape, size, sigma_x, sigma_y (pixels), angle, beta.
+class Blur(Degradation):
+    """A blur of the Gaussian family, by default a round Gaussian with σ 0.1–3.
 
-    ``power`` 2 draws variances uniformly instead of σ. β is drawn from the part of its range
-    below 1 as often as from the part above it, as published.
+    Params: shape, size, sigma_x, sigma_y (pixels), angle, beta. ``power`` 2 draws variances
+    uniformly instead of σ. β is drawn from the part of its range below 1 as often as from the part
+    above it, as published.
     """
 
     shape: str = "gaussian"
@@ -94,12 +117,17 @@ class Blur:
             return convolve_separable(picture, line)
         return convolve(picture, kernels.elliptic(**params))
 
+    @by_size
+    def apply_batch(self, pictures: Tensor, params: Batch) -> Tensor:
+        return convolve_batch(pictures, [kernels.elliptic(**one) for one in params])
+
 
 @dataclass(frozen=True)
-class SincBlur:
-    """An ideal low pass, which rings. Params: size, cutoff (radians a pixel).
+class SincBlur(Degradation):
+    """An ideal low pass, which rings.
 
-    The cutoff is from ``lowest`` (``lowest_wide`` for 13 pixels and more) to π.
+    Params: size, cutoff (radians per pixel), from ``lowest`` (``lowest_wide`` for 13 pixels and
+    more) to π.
     """
 
     sizes: tuple[int, int] = (7, 21)
@@ -114,10 +142,18 @@ class SincBlur:
     def apply(self, picture: Picture, params: Params) -> Picture:
         return convolve(picture, kernels.sinc(params["size"], params["cutoff"]))
 
+    @by_size
+    def apply_batch(self, pictures: Tensor, params: Batch) -> Tensor:
+        taps = [kernels.sinc(one["size"], one["cutoff"]) for one in params]
+        return convolve_batch(pictures, taps)
+
 
 @dataclass(frozen=True)
-class MotionBlur:
-    """A camera that moves in a straight line. Params: length (pixels), angle (radians)."""
+class MotionBlur(Degradation):
+    """A camera that moves along a straight line, by default of 1–20 pixels.
+
+    Params: length (pixels), angle (radians).
+    """
 
     length: tuple[float, float] = (1.0, 20.0)
 
@@ -128,10 +164,18 @@ class MotionBlur:
     def apply(self, picture: Picture, params: Params) -> Picture:
         return convolve(picture, kernels.motion(params["length"], params["angle"]))
 
+    @by_size
+    def apply_batch(self, pictures: Tensor, params: Batch) -> Tensor:
+        taps = [kernels.motion(one["length"], one["angle"]) for one in params]
+        return convolve_batch(pictures, taps)
+
 
 @dataclass(frozen=True)
-class DefocusBlur:
-    """A disk, softened by a Gaussian. Params: radius, soft_sigma (pixels)."""
+class DefocusBlur(Degradation):
+    """A disk, by default of radius 1–10, softened by a Gaussian.
+
+    Params: radius, soft_sigma (pixels).
+    """
 
     radius: tuple[float, float] = (1.0, 10.0)
     soft_sigma: float = 0.5
@@ -142,15 +186,26 @@ class DefocusBlur:
 
     def apply(self, picture: Picture, params: Params) -> Picture:
         blurred = convolve(picture, kernels.disk(params["radius"]))
-        return convolve_separable(blurred, kernels.gaussian_line(5, params["soft_sigma"]))
+        return convolve_separable(blurred, kernels.gaussian_line(SOFT_SIZE, params["soft_sigma"]))
+
+    @by_size
+    def apply_batch(self, pictures: Tensor, params: Batch) -> Tensor:
+        blurred = convolve_batch(pictures, [kernels.disk(one["radius"]) for one in params])
+        soft = [kernels.round_gaussian(SOFT_SIZE, one["soft_sigma"]) for one in params]
+        return convolve_batch(blurred, soft)
+
+
+def _unsharp_sigma(size: int) -> float:
+    """OpenCV's σ for a kernel of ``size`` pixels."""
+    return 0.3 * ((size - 1) / 2 - 1) + 0.8
 
 
 @dataclass(frozen=True)
-class UnsharpMask:
-    """Sharpens where the detail exceeds a threshold: x + weight · (x − blurred x), softly masked.
+class UnsharpMask(Degradation):
+    """Sharpens where the detail exceeds a threshold.
 
-    Params: weight, size (pixels, odd), threshold_255. BSR-plus and Real-ESRGAN sharpen their
-    *targets* so (.5, 51, 10). The Gaussian has σ = .3 ((size − 1)/2 − 1) + .8, as in OpenCV.
+    x + weight · (x − blurred x), softly masked. Params: weight, size (pixels, odd), threshold_255.
+    BSR-plus and Real-ESRGAN sharpen their *targets* in this way, with 0.5, 51 and 10.
     """
 
     weight: tuple[float, float] = (0.5, 0.5)
@@ -163,10 +218,19 @@ class UnsharpMask:
 
     def apply(self, picture: Picture, params: Params) -> Picture:
         picture = check(picture)
-        sigma = 0.3 * ((params["size"] - 1) / 2 - 1) + 0.8
-        line = kernels.gaussian_line(params["size"], sigma)
+        line = kernels.gaussian_line(params["size"], _unsharp_sigma(params["size"]))
         detail = picture - convolve_separable(picture, line)
         where = (np.abs(detail) * 255 > params["threshold_255"]).astype(np.float32)
         where = convolve_separable(where, line)
         sharp = clipped(picture + np.float32(params["weight"]) * detail)
         return clipped(picture + where * (sharp - picture))
+
+    @by_size
+    def apply_batch(self, pictures: Tensor, params: Batch) -> Tensor:
+        sizes = [one["size"] for one in params]
+        taps = [kernels.round_gaussian(size, _unsharp_sigma(size)) for size in sizes]
+        detail = pictures - convolve_batch(pictures, taps)
+        where = (detail.abs() * 255 > column(params, "threshold_255", pictures)).to(pictures.dtype)
+        where = convolve_batch(where, taps)
+        sharp = (pictures + column(params, "weight", pictures) * detail).clamp(0, 1)
+        return (pictures + where * (sharp - pictures)).clamp(0, 1)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from palette.degradations.base import Degradation
 from palette.degradations.blur import Blur
 from palette.degradations.compose import Choice, RandomOrder, Recipe, Sequence, Sometimes
 from palette.degradations.jpeg import Jpeg
@@ -18,14 +19,14 @@ from palette.degradations.noise import GaussianNoise, PoissonNoise, SpeckleNoise
 from palette.degradations.resize import GaussianShrink, Rescale, ResizeTo
 from palette.degradations.resize_matrices import shrunk
 from palette.degradations.sensor import SensorNoise
-from palette.types import Degradation, Spec
+from palette.types import Spec
 
 BLUR_SIZES = (7, 25)
 
 
 def blur(scale: int, strength: float = 1.0) -> Degradation:
     """Half of the time anisotropic with variances U(0, 4 + scale), else isotropic with
-    σ U(0, 2 + .2 scale); both times ``strength``."""
+    σ U(0, 2 + 0.2 scale); both times ``strength``."""
     variance = strength * (4 + scale)
     sigma = strength * (2 + 0.2 * scale)
     options = {
@@ -85,7 +86,7 @@ def bsr_steps(final: tuple[int, int], scale: int) -> Degradation:
 
 
 def bsr_light_steps(final: tuple[int, int], scale: int) -> Degradation:
-    """One blur, a quarter as wide; noise of level 1–2; JPEG of quality 80–95; no camera."""
+    """One blur, a quarter as wide; noise of deviation 1–2; JPEG of quality 80–95; no camera."""
     shuffled: dict[str, Degradation] = {
         "blur": blur(scale, strength=0.25),
         "down": down(scale, resize=0.8),
@@ -98,7 +99,7 @@ def bsr_light_steps(final: tuple[int, int], scale: int) -> Degradation:
 
 
 def up_or_down(scale: int) -> Degradation:
-    """Up by U(1, 2) in .2, down by U(.5 / scale, 1) in .7 of the cases; else keep."""
+    """Up by U(1, 2) in 0.2, down by U(0.5 / scale, 1) in 0.7 of the cases; else keep."""
     return Choice(
         {
             "up": (0.2, Rescale(factor=(1.0, 2.0))),
@@ -131,7 +132,7 @@ def bsr_plus_steps(final: tuple[int, int], scale: int) -> Degradation:
 
 @dataclass(frozen=True)
 class Bsr(Recipe):
-    """The model of the paper."""
+    """Two blurs, two resizes, noise, JPEG, camera in random order, then JPEG (BSRGAN)."""
 
     scale: int = 4
 
@@ -141,7 +142,7 @@ class Bsr(Recipe):
 
 @dataclass(frozen=True)
 class BsrLight(Recipe):
-    """The milder variant of latent diffusion."""
+    """The milder BSR of latent diffusion's super-resolution."""
 
     scale: int = 4
 
@@ -151,7 +152,10 @@ class BsrLight(Recipe):
 
 @dataclass(frozen=True)
 class BsrPlus(Recipe):
-    """BSR with the operators of Real-ESRGAN. Its sharpened target is left to the caller."""
+    """BSR with Poisson and speckle noise and resizes up and down, 13 steps.
+
+    Its sharpened target is left to the caller.
+    """
 
     scale: int = 4
 

@@ -1,61 +1,88 @@
-"""Composition as data: sequence, random order, choice, with-probability, levels, recipe.
+"""Composition as data: sequence, random order, choice, with a probability, by strength, recipe.
 
 A composition is a degradation. Its params name each step, so that a record reads like a list of
 what happened and a pin such as ``jpeg.quality=40`` finds its place::
 
     {"steps": [{"name": "blur", "params": {…}}, {"name": "jpeg", "params": {…}}]}
 
-Each step draws for the size that the steps before it leave.
+Each step draws for the size that the steps before it leave. In a batch, pictures that share their
+next step go through it together.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
+from torch import Tensor
 
-from palette.degradations.operator import integer_between, quantile, size_after
+from palette.degradations.base import Degradation, integer_between, quantile
+from palette.degradations.batches import Batch, Pictures, grouped
 from palette.errors import UserError
-from palette.types import Degradation, Params, Picture, Spec
+from palette.types import Params, Picture, Spec
 
-Steps = Mapping[str, Degradation]
+T = TypeVar("T")
 
 
-def _step(steps: Steps, name: str) -> Degradation:
+def _step(steps: Mapping[str, T], name: str) -> T:
     if name not in steps:
         raise UserError(f"the params name the step {name!r}; there are {', '.join(steps)}")
     return steps[name]
 
 
-def _draw_in_order(steps: Steps, names: list[str], spec: Spec, rng: np.random.Generator) -> Params:
-    drawn = []
-    for name in names:
-        params = steps[name].draw(spec, rng)
-        drawn.append({"name": name, "params": params})
-        spec = size_after(steps[name], spec, params)
-    return {"steps": drawn}
+def _by_step(
+    labels: list[Any], step: Callable[[Any], Degradation], pictures: Pictures, params: Batch
+) -> list[Tensor]:
+    """Pictures with the same label through ``step(label)`` together."""
+
+    def together(label: Any, some: list[Tensor], theirs: Batch) -> list[Tensor]:
+        return step(label).apply_batch(some, theirs)
+
+    return grouped(labels, pictures, params, together)
 
 
 @dataclass(frozen=True)
-class Sequence:
+class Sequence(Degradation):
     """Every step in its order. Params: steps (name and params of each, in the order applied)."""
 
-    steps: Steps
+    steps: Mapping[str, Degradation]
 
     def draw(self, spec: Spec, rng: np.random.Generator) -> Params:
-        return _draw_in_order(self.steps, list(self.steps), spec, rng)
+        return self._draw(list(self.steps), spec, rng)
 
-    def resized(self, spec: Spec, params: Params) -> Spec:
-        for step in params["steps"]:
-            spec = size_after(_step(self.steps, step["name"]), spec, step["params"])
-        return spec
+    def _draw(self, names: list[str], spec: Spec, rng: np.random.Generator) -> Params:
+        drawn = []
+        for name in names:
+            params = self.steps[name].draw(spec, rng)
+            drawn.append({"name": name, "params": params})
+            spec = self.steps[name].resized(spec, params)
+        return {"steps": drawn}
 
     def apply(self, picture: Picture, params: Params) -> Picture:
         for step in params["steps"]:
-            picture = _step(self.steps, step["name"]).apply(picture, step["params"])
+            picture = self._step(step["name"]).apply(picture, step["params"])
         return picture
+
+    def apply_batch(self, pictures: Pictures, params: Batch, /) -> list[Tensor]:
+        for position in range(len(self.steps)):
+            steps = [one["steps"][position] for one in params]
+            names = [step["name"] for step in steps]
+            pictures = _by_step(names, self._step, pictures, [step["params"] for step in steps])
+        return list(pictures)
+
+    def resized(self, spec: Spec, params: Params) -> Spec:
+        for step in params["steps"]:
+            spec = self._step(step["name"]).resized(spec, step["params"])
+        return spec
+
+    def children(self) -> Iterable[Degradation]:
+        return self.steps.values()
+
+    def _step(self, name: str) -> Degradation:
+        return _step(self.steps, name)
 
 
 @dataclass(frozen=True)
@@ -72,34 +99,62 @@ class RandomOrder(Sequence):
         if self.before is not None:
             first, second = sorted(names.index(name) for name in self.before)
             names[first], names[second] = self.before
-        return _draw_in_order(self.steps, names, spec, rng)
+        return self._draw(names, spec, rng)
+
+
+class _OneOf(Degradation):
+    """Several steps, of which a value in the params chooses one.
+
+    Params: that value, by the name ``key``, and params, those of the step.
+    """
+
+    key: ClassVar[str]
+
+    @abstractmethod
+    def _chosen(self, value: Any) -> Degradation: ...
+
+    def apply(self, picture: Picture, params: Params) -> Picture:
+        return self._chosen(params[self.key]).apply(picture, params["params"])
+
+    def apply_batch(self, pictures: Pictures, params: Batch, /) -> list[Tensor]:
+        values = [one[self.key] for one in params]
+        return _by_step(values, self._chosen, pictures, [one["params"] for one in params])
+
+    def resized(self, spec: Spec, params: Params) -> Spec:
+        return self._chosen(params[self.key]).resized(spec, params["params"])
 
 
 @dataclass(frozen=True)
-class Choice:
+class Choice(_OneOf):
     """One of several, by weight. Params: name, params."""
 
+    key: ClassVar[str] = "name"
     options: Mapping[str, tuple[float, Degradation]]
-
-    def _option(self, name: str) -> Degradation:
-        return _step({name: option for name, (_, option) in self.options.items()}, name)
 
     def draw(self, spec: Spec, rng: np.random.Generator) -> Params:
         weights = np.array([weight for weight, _ in self.options.values()])
         name = list(self.options)[rng.choice(len(weights), p=weights / weights.sum())]
-        return {"name": name, "params": self._option(name).draw(spec, rng)}
+        return {"name": name, "params": self._chosen(name).draw(spec, rng)}
 
-    def resized(self, spec: Spec, params: Params) -> Spec:
-        return size_after(self._option(params["name"]), spec, params["params"])
+    def _chosen(self, value: str) -> Degradation:
+        return _step(self.options, value)[1]
 
-    def apply(self, picture: Picture, params: Params) -> Picture:
-        return self._option(params["name"]).apply(picture, params["params"])
+    def children(self) -> Iterable[Degradation]:
+        return [option for _, option in self.options.values()]
 
 
 @dataclass(frozen=True)
-class Sometimes:
+class Mixture(Choice):
+    """Several degradations of one ``scale``, by weight. Params: name, params."""
+
+    scale: int = field(default=1, kw_only=True)
+
+
+@dataclass(frozen=True)
+class Sometimes(_OneOf):
     """A step with a probability. Params: on, and the step's params, drawn in any case."""
 
+    key: ClassVar[str] = "on"
     probability: float
     step: Degradation
 
@@ -107,32 +162,46 @@ class Sometimes:
         on = bool(rng.random() < self.probability)
         return {"on": on, "params": self.step.draw(spec, rng)}
 
-    def resized(self, spec: Spec, params: Params) -> Spec:
-        return size_after(self.step, spec, params["params"]) if params["on"] else spec
+    def _chosen(self, value: bool) -> Degradation:
+        return self.step if value else _Nothing()
+
+    def children(self) -> Iterable[Degradation]:
+        return (self.step,)
+
+
+class _Nothing(Degradation):
+    """The picture as it is."""
+
+    def draw(self, spec: Spec, rng: np.random.Generator) -> Params:
+        return {}
 
     def apply(self, picture: Picture, params: Params) -> Picture:
-        return self.step.apply(picture, params["params"]) if params["on"] else picture.copy()
+        return picture.copy()
+
+    def apply_batch(self, pictures: Pictures, params: Batch, /) -> list[Tensor]:
+        return list(pictures)
 
 
 @dataclass(frozen=True)
-class Levels:
+class Strengths(_OneOf):
     """One of several steps which grow harsher. Params: level (1 is the mildest), params."""
 
-    levels: tuple[Degradation, ...]
+    key: ClassVar[str] = "level"
+    steps: tuple[Degradation, ...]
 
     def draw(self, spec: Spec, rng: np.random.Generator) -> Params:
-        level = integer_between(1, len(self.levels), quantile(spec, rng))
-        return {"level": level, "params": self.levels[level - 1].draw(spec, rng)}
+        strength = integer_between(1, len(self.steps), quantile(spec, rng))
+        return {"level": strength, "params": self._chosen(strength).draw(spec, rng)}
 
-    def resized(self, spec: Spec, params: Params) -> Spec:
-        return size_after(self.levels[params["level"] - 1], spec, params["params"])
+    def _chosen(self, value: int) -> Degradation:
+        return self.steps[value - 1]
 
-    def apply(self, picture: Picture, params: Params) -> Picture:
-        return self.levels[params["level"] - 1].apply(picture, params["params"])
+    def children(self) -> Iterable[Degradation]:
+        return self.steps
 
 
-class Recipe(ABC):
-    """A published pipeline: fields for its knobs and a ``body`` which depends on the clean size.
+class Recipe(Degradation):
+    """A published pipeline: fields for what can be set, and a ``body`` for a clean size.
 
     Subclasses are frozen dataclasses with a field ``scale``: the result is clean size / scale.
     """
@@ -144,26 +213,15 @@ class Recipe(ABC):
     def draw(self, spec: Spec, rng: np.random.Generator) -> Params:
         return self.body(spec).draw(spec, rng)
 
-    def resized(self, spec: Spec, params: Params) -> Spec:
-        return size_after(self.body(spec), spec, params)
-
     def apply(self, picture: Picture, params: Params) -> Picture:
         return self.body(Spec(*picture.shape[:2])).apply(picture, params)
 
+    def apply_batch(self, pictures: Pictures, params: Batch, /) -> list[Tensor]:
+        sizes = [tuple(picture.shape[1:]) for picture in pictures]
+        return _by_step(sizes, lambda size: self.body(Spec(*size)), pictures, params)
 
-def parts(degradation: Degradation) -> Iterator[Degradation]:
-    """A degradation and all that it is composed of."""
-    yield degradation
-    children: list[Degradation] = []
-    if isinstance(degradation, Recipe):
-        children = [degradation.body(Spec(64, 64))]
-    elif isinstance(degradation, Sequence):
-        children = list(degradation.steps.values())
-    elif isinstance(degradation, Choice):
-        children = [option for _, option in degradation.options.values()]
-    elif isinstance(degradation, Sometimes):
-        children = [degradation.step]
-    elif isinstance(degradation, Levels):
-        children = list(degradation.levels)
-    for child in children:
-        yield from parts(child)
+    def resized(self, spec: Spec, params: Params) -> Spec:
+        return self.body(spec).resized(spec, params)
+
+    def children(self) -> Iterable[Degradation]:
+        return (self.body(Spec(64, 64)),)

@@ -1,6 +1,6 @@
-"""Conditioning augmentation for cascades (Ho et al. 2022): a degradation whose level is known.
+"""Conditioning augmentation for cascades (Ho et al. 2022): the network knows its strength.
 
-``params["level"]`` is what the network is told; at inference it is swept.
+The strength is ``params["level"]``; when a model restores, the user chooses it.
 """
 
 from __future__ import annotations
@@ -8,18 +8,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from torch import Tensor
 
-from palette.degradations.blur import convolve_separable
-from palette.degradations.kernels import gaussian_line
+from palette.degradations.base import Degradation, between, check, clipped, quantile
+from palette.degradations.batches import Batch, by_size, column, normal_batch
+from palette.degradations.blur import convolve_batch, convolve_separable
+from palette.degradations.kernels import gaussian_line, round_gaussian
 from palette.degradations.noise import normal
-from palette.degradations.operator import between, check, clipped, quantile
 from palette.seeding import draw_seed
 from palette.types import Params, Picture, Spec
 
 
 @dataclass(frozen=True)
-class NoiseConditioning:
-    """Gaussian noise. Params: level (its standard deviation, pictures being in [0, 1]), seed."""
+class NoiseConditioning(Degradation):
+    """Gaussian noise whose strength the network knows (cascades).
+
+    Params: level (its standard deviation, pictures being in [0, 1]), seed.
+    """
 
     level: tuple[float, float] = (0.0, 0.3)
 
@@ -30,10 +35,18 @@ class NoiseConditioning:
         noise = np.float32(params["level"]) * normal(picture.shape, params["seed"])
         return clipped(check(picture) + noise)
 
+    @by_size
+    def apply_batch(self, pictures: Tensor, params: Batch) -> Tensor:
+        noise = normal_batch(params, 3, pictures)
+        return (pictures + column(params, "level", pictures) * noise).clamp(0, 1)
+
 
 @dataclass(frozen=True)
-class BlurConditioning:
-    """Gaussian blur on half of the pictures. Params: level (σ in pixels; 0 leaves as is)."""
+class BlurConditioning(Degradation):
+    """Slight blur on half of the pictures, whose σ the network knows (cascades).
+
+    Params: level (σ in pixels; 0 leaves the picture as it is).
+    """
 
     probability: float = 0.5
     sigma: tuple[float, float] = (0.4, 0.6)
@@ -43,5 +56,15 @@ class BlurConditioning:
         return {"level": sigma if rng.random() < self.probability else 0.0}
 
     def apply(self, picture: Picture, params: Params) -> Picture:
-        size = 2 * max(1, round(4 * params["level"])) + 1
-        return convolve_separable(picture, gaussian_line(size, params["level"]))
+        sigma = params["level"]
+        return convolve_separable(picture, gaussian_line(_size(sigma), sigma))
+
+    @by_size
+    def apply_batch(self, pictures: Tensor, params: Batch) -> Tensor:
+        sigmas = [one["level"] for one in params]
+        return convolve_batch(pictures, [round_gaussian(_size(sigma), sigma) for sigma in sigmas])
+
+
+def _size(sigma: float) -> int:
+    """An odd side that holds 4 σ to either side."""
+    return 2 * max(1, round(4 * sigma)) + 1

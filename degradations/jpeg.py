@@ -1,18 +1,26 @@
-"""What files lose: JPEG and WebP round trips through the real codecs, and bits."""
+"""What files lose: JPEG and WebP round trips through the real codecs, and bits.
+
+The batched form of JPEG, :mod:`palette.degradations.jpeg_tensors`, has the same bits.
+"""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import cv2
 import numpy as np
+import torch
+from torch import Tensor
 
-from palette.degradations.operator import check, quantile, round_to_bits
+from palette.degradations import jpeg_tensors
+from palette.degradations.base import Degradation, check, quantile, round_to_bits
+from palette.degradations.batches import Batch, by_size
 from palette.errors import UserError
 from palette.types import Params, Picture, Spec
 
-SUBSAMPLING = {
+OPENCV_FACTORS = {
     "4:2:0": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
     "4:2:2": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422,
     "4:4:4": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
@@ -39,12 +47,9 @@ def jpeg_round_trip(picture: Picture, quality: int, subsampling: str = "4:2:0") 
 
     The same bits as Pillow's ``save(quality=…, subsampling=…)``.
     """
-    if subsampling not in SUBSAMPLING:
-        raise UserError(f"subsampling {subsampling!r} is not one of {', '.join(SUBSAMPLING)}")
-    if not 1 <= quality <= 100:
-        raise UserError(f"JPEG quality {quality} is not in 1–100")
+    jpeg_tensors.check_settings([quality], subsampling)
     options = [cv2.IMWRITE_JPEG_QUALITY, quality]
-    options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, SUBSAMPLING[subsampling]]
+    options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, OPENCV_FACTORS[subsampling]]
     return _round_trip(picture, ".jpg", options)
 
 
@@ -64,12 +69,13 @@ def _draw_quality(worst: int, best: int, decay: float, u: float) -> int:
 
 
 @dataclass(frozen=True)
-class Jpeg:
-    """JPEG round trip. Params: quality (1–100), subsampling.
+class Jpeg(Degradation):
+    """A JPEG round trip, by default of quality 30–95.
 
-    ``decay``: p(Q) ∝ exp(−Q / decay); infinite is uniform.
+    Params: quality (1–100), subsampling. p(Q) ∝ exp(−Q / ``decay``); infinite is uniform.
     """
 
+    codec: ClassVar[bool] = True
     worst: int = 30
     best: int = 95
     decay: float = math.inf
@@ -82,11 +88,24 @@ class Jpeg:
     def apply(self, picture: Picture, params: Params) -> Picture:
         return jpeg_round_trip(picture, params["quality"], params["subsampling"])
 
+    @by_size
+    def apply_batch(self, pictures: Tensor, params: Batch) -> Tensor:
+        results = torch.empty_like(pictures)
+        for subsampling in sorted({one["subsampling"] for one in params}):
+            chosen = [i for i, one in enumerate(params) if one["subsampling"] == subsampling]
+            qualities = [params[i]["quality"] for i in chosen]
+            results[chosen] = jpeg_tensors.round_trip(pictures[chosen], qualities, subsampling)
+        return results
+
 
 @dataclass(frozen=True)
-class WebP:
-    """Lossy WebP round trip. Params: quality (1–100)."""
+class WebP(Degradation):
+    """A lossy WebP round trip, by default of quality 30–95.
 
+    Params: quality (1–100).
+    """
+
+    codec: ClassVar[bool] = True
     worst: int = 30
     best: int = 95
 
@@ -98,8 +117,11 @@ class WebP:
 
 
 @dataclass(frozen=True)
-class Quantise:
-    """The nearest picture that a file of so many bits per channel can hold. Params: bits."""
+class Quantise(Degradation):
+    """The nearest picture that a file can hold, by default of 8 bits per channel.
+
+    Params: bits.
+    """
 
     bits: int = 8
 
@@ -108,3 +130,13 @@ class Quantise:
 
     def apply(self, picture: Picture, params: Params) -> Picture:
         return round_to_bits(check(picture), params["bits"])
+
+    @by_size
+    def apply_batch(self, pictures: Tensor, params: Batch) -> Tensor:
+        return round_to_bits_batch(pictures, params)
+
+
+def round_to_bits_batch(pictures: Tensor, params: Batch) -> Tensor:
+    """The nearest pictures that files can hold, of the ``bits`` per channel in their params."""
+    largest = pictures.new_tensor([2 ** one["bits"] - 1 for one in params])[:, None, None, None]
+    return torch.round(pictures.clamp(0, 1) * largest) / largest

@@ -26,14 +26,12 @@ SHAPES: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
 MINIMAL_SIGMA = 1e-3
 """Below it a kernel is a single pixel: divisions stay finite."""
 
-
 NEGLIGIBLE = 1e-4
-"""The weight of what a kernel may leave out: a fortieth of a grey level at most. A small kernel
+"""The weight of what a kernel may leave out: at most a fortieth of a step of 8 bits. A small kernel
 is several times faster."""
 
-
 UNSEPARATED = 2e-4
-"""The error of a separated kernel: a twentieth of a grey level at most."""
+"""The error of a separated kernel: at most a twentieth of a step of 8 bits."""
 
 
 def _normalised(weights: np.ndarray) -> Kernel:
@@ -51,7 +49,7 @@ def _trimmed(weights: np.ndarray) -> Kernel:
     return _normalised(weights)
 
 
-def _grid(size: int) -> tuple[np.ndarray, np.ndarray]:
+def _offsets(size: int) -> tuple[np.ndarray, np.ndarray]:
     if size < 1 or size % 2 == 0:
         raise UserError(f"kernel size {size} is not odd: an even kernel shifts by half a pixel")
     offsets = np.arange(size) - size // 2
@@ -64,15 +62,21 @@ def elliptic(
     """At most ``(size, size)``; σ in pixels, the x axis of the ellipse at ``angle`` (radians)."""
     if shape not in SHAPES:
         raise UserError(f"kernel shape {shape!r} is not one of {', '.join(SHAPES)}")
-    x, y = _grid(size)
+    x, y = _offsets(size)
     along = (x * math.cos(angle) + y * math.sin(angle)) / max(sigma_x, MINIMAL_SIGMA)
     across = (y * math.cos(angle) - x * math.sin(angle)) / max(sigma_y, MINIMAL_SIGMA)
     return _trimmed(SHAPES[shape](along**2 + across**2, beta))
 
 
 def gaussian_line(size: int, sigma: float) -> Kernel:
-    """At most ``(size,)``: a Gaussian of σ pixels; its outer product is the isotropic kernel."""
-    return _trimmed(np.exp(-0.5 * (_grid(size)[0][0] / max(sigma, MINIMAL_SIGMA)) ** 2))
+    """At most ``(size,)``: a Gaussian of σ pixels; its outer product is the round kernel."""
+    return _trimmed(np.exp(-0.5 * (_offsets(size)[0][0] / max(sigma, MINIMAL_SIGMA)) ** 2))
+
+
+def round_gaussian(size: int, sigma: float) -> Kernel:
+    """At most ``(size, size)``: a Gaussian of σ pixels in both directions."""
+    line = gaussian_line(size, sigma)
+    return np.outer(line, line)
 
 
 def sinc(size: int, cutoff: float) -> Kernel:
@@ -82,7 +86,7 @@ def sinc(size: int, cutoff: float) -> Kernel:
     """
     from scipy.special import j1
 
-    radius = np.hypot(*_grid(size))
+    radius = np.hypot(*_offsets(size))
     radius[size // 2, size // 2] = 1
     weights = cutoff * j1(cutoff * radius) / (2 * math.pi * radius)
     weights[size // 2, size // 2] = cutoff**2 / (4 * math.pi)
@@ -90,7 +94,7 @@ def sinc(size: int, cutoff: float) -> Kernel:
 
 
 def disk(radius: float) -> Kernel:
-    """A filled circle (defocus): pixels weigh as much as of them lies inside, on a 9 × 9 grid."""
+    """A filled circle (defocus); a pixel weighs the share of its 9 × 9 points that are inside."""
     half = math.ceil(radius)
     size, fine = 2 * half + 1, 9
     offsets = (np.arange(size * fine) + 0.5) / fine - size / 2
@@ -101,7 +105,7 @@ def disk(radius: float) -> Kernel:
 def motion(length: float, angle: float) -> Kernel:
     """A centred line of ``length`` pixels at ``angle`` (radians), spread bilinearly."""
     half = math.ceil(length / 2)
-    x, y = _grid(2 * half + 1)
+    x, y = _offsets(2 * half + 1)
     kernel = np.zeros((2 * half + 1, 2 * half + 1))
     steps = np.linspace(-length / 2, length / 2, 8 * (2 * half + 1) + 1)
     for step in steps:

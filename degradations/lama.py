@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from palette.degradations.base import integer_between, quantile
 from palette.degradations.masks import draw_boxes
-from palette.degradations.operator import integer_between, quantile
 from palette.degradations.strokes import draw_strokes
 from palette.errors import UserError
 from palette.types import Mask, Params, Spec
@@ -55,7 +55,7 @@ LAMA = {
 
 @dataclass(frozen=True)
 class Lama:
-    """One kind of LaMa mask; lengths scale with √(height · width). Params: strokes, boxes, size.
+    """One kind of LaMa mask; lengths grow with √(height · width). Params: size, strokes, boxes.
 
     A stroke is 1–5 segments which alternate between left and right of the y axis; every segment
     has its own angle in 0–3 radians, length and width. The published code always starts to the

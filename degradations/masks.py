@@ -1,7 +1,7 @@
 """Holes: what is missing of a picture. A shape draws where; :class:`Hole` cuts it out.
 
 A shape has ``draw(spec, rng)``, plain JSON values, and ``mask(params)``, (H, W) bool, True where
-the picture is missing. Its params carry ``height`` and ``width``.
+the picture is missing. Its params have ``height`` and ``width``.
 """
 
 from __future__ import annotations
@@ -13,12 +13,16 @@ from typing import Protocol
 
 import cv2
 import numpy as np
+import torch
+from torch import Tensor
 
-from palette.degradations.operator import between, check, quantile
+from palette.degradations.base import Degradation, between, check, quantile
+from palette.degradations.batches import Batch, by_size
 from palette.errors import UserError
 from palette.types import Mask, Params, Picture, Spec
 
-GREY = np.float32(0.5)
+GREY = 0.5
+"""The colour of a hole."""
 
 
 class Shape(Protocol):
@@ -30,8 +34,8 @@ class Shape(Protocol):
 
 
 @dataclass(frozen=True)
-class Hole:
-    """A picture with a grey (.5) hole. Params: those of the shape, with height and width."""
+class Hole(Degradation):
+    """A picture with a grey (0.5) hole. Params: those of the shape, with height and width."""
 
     shape: Shape
 
@@ -43,12 +47,20 @@ class Hole:
         return self.shape.mask(params)
 
     def apply(self, picture: Picture, params: Params) -> Picture:
+        missing = self._mask_for(picture.shape[:2], params)
+        return np.where(missing[..., None], np.float32(GREY), check(picture))
+
+    @by_size
+    def apply_batch(self, pictures: Tensor, params: Batch) -> Tensor:
+        size = tuple(pictures.shape[2:])
+        missing = np.stack([self._mask_for(size, one)[None] for one in params])
+        return pictures.masked_fill(torch.from_numpy(missing).to(pictures.device), GREY)
+
+    def _mask_for(self, size: tuple[int, ...], params: Params) -> Mask:
         missing = self.mask(params)
-        if missing.shape != picture.shape[:2]:
-            raise UserError(
-                f"the mask was drawn for {missing.shape}, the picture is {picture.shape[:2]}"
-            )
-        return np.where(missing[..., None], GREY, check(picture))
+        if missing.shape != size:
+            raise UserError(f"the mask was drawn for {missing.shape}, the picture is {size}")
+        return missing
 
 
 @dataclass(frozen=True)
@@ -138,7 +150,7 @@ class Centre:
 class Border:
     """Uncropping (Palette, appendix): ``area`` of the picture is missing at its border.
 
-    One side with probability .5, else all four sides around a centred rest.
+    One side with probability 0.5, else all four sides around a centred rest.
     Params: height, width, top, bottom, left, right (missing rows and columns).
     """
 

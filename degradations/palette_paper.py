@@ -5,18 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from torch import Tensor
 
-from palette.degradations.jpeg import Jpeg
+from palette.degradations.base import round_to_bits
+from palette.degradations.batches import Batch, by_size
+from palette.degradations.jpeg import Jpeg, round_to_bits_batch
 from palette.degradations.masks import AnyShape, Border, Boxes, Hole
-from palette.degradations.operator import round_to_bits
-from palette.degradations.resize import Shrink
+from palette.degradations.resize import Resizing, Shrink, resize_batch
 from palette.degradations.strokes import FreeForm
 from palette.types import Params, Picture, Spec
 
 
 @dataclass(frozen=True)
-class SrBicubic:
-    """SR3's low resolution: antialiased bicubic to ``clean size / scale``, rounded to ``bits``.
+class SrBicubic(Resizing):
+    """Antialiased bicubic to 1/scale, rounded to 8 bits by default (SR3).
 
     The filter itself works in float; only its result is rounded, because a user holds a file.
     Params: height, width, method, bits.
@@ -28,11 +30,14 @@ class SrBicubic:
     def draw(self, spec: Spec, rng: np.random.Generator) -> Params:
         return Shrink(self.scale).draw(spec, rng) | {"bits": self.bits}
 
-    def resized(self, spec: Spec, params: Params) -> Spec:
-        return Shrink(self.scale).resized(spec, params)
-
     def apply(self, picture: Picture, params: Params) -> Picture:
-        return round_to_bits(Shrink(self.scale).apply(picture, params), params["bits"])
+        return round_to_bits(super().apply(picture, params), params["bits"])
+
+    @by_size
+    def apply_batch(self, pictures: Tensor, params: Batch) -> Tensor:
+        height, width = params[0]["height"], params[0]["width"]
+        small = resize_batch(pictures, height, width, [one["method"] for one in params])
+        return round_to_bits_batch(small, params)
 
 
 PALETTE_JPEG = Jpeg(worst=5, best=30, decay=10)

@@ -11,16 +11,17 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from palette.degradations.base import Degradation
 from palette.errors import UserError, nearest
 from palette.seeding import rng
-from palette.types import Degradation, Params, Spec
+from palette.types import Params, Spec
 
 Pins = Mapping[str, Any]
 """NAME.PARAM to a plain JSON value."""
 
 _STRUCTURE = {"name", "level", "steps", "params"}
 _TRIAL_DRAWS = 300
-"""Enough to meet a step with a probability of .03 for certain (1 − 10⁻⁴)."""
+"""Enough to meet a step with a probability of 0.03 almost for certain (1 − 10⁻⁴)."""
 
 
 def parse_pins(texts: Sequence[str]) -> dict[str, Any]:
@@ -61,7 +62,7 @@ def pinnable(degradation: Degradation, name: str = "") -> dict[str, Any]:
 
 
 def check_pins(degradation: Degradation, pins: Pins, name: str = "") -> None:
-    """ValueError for a pin that the degradation does not have or whose type is another."""
+    """UserError for a pin that the degradation does not have or whose type is another."""
     known = pinnable(degradation, name) if pins else {}
     for spelling, value in pins.items():
         if spelling not in known:

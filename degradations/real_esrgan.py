@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from palette.degradations.base import Degradation
 from palette.degradations.blur import Blur, SincBlur
 from palette.degradations.compose import Choice, Recipe, Sequence, Sometimes
 from palette.degradations.jpeg import Jpeg, Quantise
 from palette.degradations.noise import GaussianNoise, PoissonNoise
 from palette.degradations.resize import Rescale, ResizeTo
 from palette.degradations.resize_matrices import shrunk
-from palette.types import Degradation, Spec
+from palette.types import Spec
 
 GREY_NOISE = 0.4
 PEAK = 256.0
@@ -20,7 +21,7 @@ for a photograph), which makes a flat picture noisier than the same grey within 
 
 
 def blur(sigma: tuple[float, float]) -> Degradation:
-    """Sinc in .1 of the cases; else one of the Gaussian family."""
+    """Sinc in 0.1 of the cases; else one of the Gaussian family."""
     generalised, plateau = (0.5, 4.0), (1.0, 2.0)
     family: dict[str, tuple[float, Degradation]] = {
         "isotropic": (0.45, Blur(sigma=sigma)),
@@ -45,7 +46,7 @@ def rescale(up: float, down: float, keep: float, factors: tuple[float, float]) -
 
 
 def noise(harshest_255: int, strength: tuple[float, float]) -> Degradation:
-    """Gaussian from level 1 or Poisson, evenly; grey in .4 of the cases."""
+    """Gaussian from a deviation of 1, or Poisson, evenly; grey in 0.4 of the cases."""
     kinds = {"colour": 1 - GREY_NOISE, "grey": GREY_NOISE}
     gaussian = GaussianNoise((1, harshest_255), kinds, whole=False)
     poisson = PoissonNoise((PEAK, PEAK), strength, GREY_NOISE)
@@ -54,7 +55,7 @@ def noise(harshest_255: int, strength: tuple[float, float]) -> Degradation:
 
 @dataclass(frozen=True)
 class RealEsrgan(Recipe):
-    """Blur, resize, noise, JPEG; the same again, milder; then the final size, a sinc and JPEG."""
+    """Blur, resize, noise, JPEG, twice, then the final size, sinc and JPEG (Real-ESRGAN)."""
 
     scale: int = 4
 

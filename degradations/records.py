@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from palette import seeding
+from palette.degradations.base import Degradation
 from palette.degradations.catalogue import build
 from palette.degradations.pins import pin
 from palette.errors import UserError
-from palette.types import Degradation, Params, Picture, Spec
+from palette.types import Params, Picture, Spec
 
 SCHEMA = 1
 
@@ -92,7 +93,7 @@ class Record:
         return build(self.name, self.scale)
 
     def replay(self, clean: Picture) -> Picture:
-        """The picture again. ValueError if ``clean`` is not the picture that was recorded."""
+        """The picture again. UserError if ``clean`` is not the picture that was recorded."""
         if digest(clean) != self.source_digest:
             raise UserError(
                 f"{self.source} is not the picture that was recorded: its digest differs"
@@ -101,7 +102,7 @@ class Record:
 
 
 def parse(line: str) -> Record:
-    """A record from its line. ValueError for anything that is not one."""
+    """A record from its line. UserError for anything that is not one."""
     try:
         values = json.loads(line)
     except json.JSONDecodeError as error:
@@ -120,5 +121,5 @@ def read(path: str | Path) -> Iterator[Record]:
         for number, line in enumerate(lines, 1):
             try:
                 yield parse(line)
-            except ValueError as error:
+            except UserError as error:
                 raise UserError(f"{path}, line {number}: {error}") from None

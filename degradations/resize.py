@@ -11,13 +11,17 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from torch import Tensor
 
-from palette.degradations.operator import between, check, clipped, quantile
+from palette.degradations.base import Degradation, between, check, clipped, quantile
+from palette.degradations.batches import Batch, by_size
 from palette.degradations.resize_matrices import (
     ANTIALIASED,
+    Matrix,
     gaussian_matrix,
     matrix,
     multiply,
+    multiply_batch,
     nearest_indices,
     shrunk,
 )
@@ -52,6 +56,13 @@ def resize(picture: Picture, height: int, width: int, method: str) -> Picture:
     return np.ascontiguousarray(clipped(np.asarray(result)))
 
 
+def resize_batch(pictures: Tensor, height: int, width: int, methods: list[str]) -> Tensor:
+    """``(B, C, H, W)`` at ``(B, C, height, width)``, each by its own method, clipped to [0, 1]."""
+    rows = [matrix(method, pictures.shape[2], height) for method in methods]
+    columns = [matrix(method, pictures.shape[3], width) for method in methods]
+    return multiply_batch(pictures, rows, columns).clamp(0, 1)
+
+
 def _enlarges(picture: Picture, height: int, width: int) -> bool:
     """OpenCV's area method is then a pixel off where edges of new and old pixels meet, and does
     not average along the other side."""
@@ -62,9 +73,27 @@ def _draw_method(methods: tuple[str, ...], rng: np.random.Generator) -> str:
     return methods[rng.integers(len(methods))]
 
 
+class Resizing(Degradation):
+    """What has the new height and width and the method in its params."""
+
+    def apply(self, picture: Picture, params: Params) -> Picture:
+        return resize(picture, params["height"], params["width"], params["method"])
+
+    @by_size
+    def apply_batch(self, pictures: Tensor, params: Batch) -> Tensor:
+        methods = [one["method"] for one in params]
+        return resize_batch(pictures, params[0]["height"], params[0]["width"], methods)
+
+    def resized(self, spec: Spec, params: Params) -> Spec:
+        return spec.sized(params["height"], params["width"])
+
+
 @dataclass(frozen=True)
-class Shrink:
-    """Divide both sides by ``scale`` with one method. Params: height, width, method."""
+class Shrink(Resizing):
+    """Both sides divided by the scale, by default with antialiased bicubic.
+
+    Params: height, width, method.
+    """
 
     scale: int = 4
     method: str = "cubic_aa"
@@ -76,15 +105,9 @@ class Shrink:
             "method": self.method,
         }
 
-    def resized(self, spec: Spec, params: Params) -> Spec:
-        return Spec(params["height"], params["width"], spec.severity)
-
-    def apply(self, picture: Picture, params: Params) -> Picture:
-        return resize(picture, params["height"], params["width"], params["method"])
-
 
 @dataclass(frozen=True)
-class ResizeTo:
+class ResizeTo(Resizing):
     """To one size by a method chosen at random. Params: height, width, method."""
 
     height: int
@@ -95,19 +118,13 @@ class ResizeTo:
         method = _draw_method(self.methods, rng)
         return {"height": self.height, "width": self.width, "method": method}
 
-    def resized(self, spec: Spec, params: Params) -> Spec:
-        return Spec(params["height"], params["width"], spec.severity)
-
-    def apply(self, picture: Picture, params: Params) -> Picture:
-        return resize(picture, params["height"], params["width"], params["method"])
-
 
 @dataclass(frozen=True)
-class Rescale:
-    """Both sides times a factor, by a method chosen at random. Params: factor, method.
+class Rescale(Degradation):
+    """Both sides times a factor, by default 0.25–1, with linear, cubic or area resizing.
 
-    The factor is uniform from the mild to the harsh end of ``factor``; with ``divide`` these are
-    divisors. The new sides are rounded down and at least 1.
+    Params: factor, method. The factor is uniform from the mild to the harsh end of ``factor``; with
+    ``divide`` these are divisors. The new sides are rounded down and at least 1.
     """
 
     factor: tuple[float, float] = (1.0, 0.25)
@@ -119,18 +136,24 @@ class Rescale:
         factor = 1 / factor if self.divide else factor
         return {"factor": factor, "method": _draw_method(self.methods, rng)}
 
-    def resized(self, spec: Spec, params: Params) -> Spec:
-        factor = params["factor"]
-        return Spec(shrunk(spec.height, 1 / factor), shrunk(spec.width, 1 / factor), spec.severity)
-
     def apply(self, picture: Picture, params: Params) -> Picture:
         size = self.resized(Spec(*picture.shape[:2]), params)
         return resize(picture, size.height, size.width, params["method"])
 
+    @by_size
+    def apply_batch(self, pictures: Tensor, params: Batch) -> Tensor:
+        height, width = pictures.shape[2:]
+        size = self.resized(Spec(height, width), params[0])
+        return resize_batch(pictures, size.height, size.width, [one["method"] for one in params])
+
+    def resized(self, spec: Spec, params: Params) -> Spec:
+        divisor = 1 / params["factor"]
+        return spec.sized(shrunk(spec.height, divisor), shrunk(spec.width, divisor))
+
 
 @dataclass(frozen=True)
-class GaussianShrink:
-    """A Gaussian of ``size`` pixels, then every ``scale``-th pixel, without a shift.
+class GaussianShrink(Degradation):
+    """A Gaussian, then every scale-th pixel, without a shift.
 
     The published form shifts the kernel by (scale − 1) / 2 to undo what taking the first of
     every ``scale`` pixels shifts; here the kernel sits at the centre of each new pixel, for sizes
@@ -145,14 +168,23 @@ class GaussianShrink:
         sigma = between(*self.sigma, quantile(spec, rng))
         return {"scale": self.scale, "sigma": sigma, "size": self.kernel_size}
 
-    def resized(self, spec: Spec, params: Params) -> Spec:
-        scale = params["scale"]
-        return Spec(shrunk(spec.height, scale), shrunk(spec.width, scale), spec.severity)
-
     def apply(self, picture: Picture, params: Params) -> Picture:
         picture = check(picture)
-        size = self.resized(Spec(*picture.shape[:2]), params)
-        sigma, taps = params["sigma"], params["size"]
-        rows = gaussian_matrix(sigma, taps, picture.shape[0], size.height)
-        columns = gaussian_matrix(sigma, taps, picture.shape[1], size.width)
-        return clipped(multiply(picture, rows, columns))
+        return clipped(multiply(picture, *self._matrices(Spec(*picture.shape[:2]), params)))
+
+    @by_size
+    def apply_batch(self, pictures: Tensor, params: Batch) -> Tensor:
+        height, width = pictures.shape[2:]
+        spec = Spec(height, width)
+        rows, columns = zip(*(self._matrices(spec, one) for one in params), strict=True)
+        return multiply_batch(pictures, rows, columns).clamp(0, 1)
+
+    def _matrices(self, spec: Spec, params: Params) -> tuple[Matrix, Matrix]:
+        """For the rows and for the columns of a picture of this size."""
+        sigma, taps, size = params["sigma"], params["size"], self.resized(spec, params)
+        rows = gaussian_matrix(sigma, taps, spec.height, size.height)
+        return rows, gaussian_matrix(sigma, taps, spec.width, size.width)
+
+    def resized(self, spec: Spec, params: Params) -> Spec:
+        scale = params["scale"]
+        return spec.sized(shrunk(spec.height, scale), shrunk(spec.width, scale))

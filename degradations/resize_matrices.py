@@ -1,14 +1,14 @@
 """Resizing as matrices: result = rows · picture · columnsᵀ, for every method and any ratio.
 
 Row i holds the weights of the input pixels for output pixel i, whose centre lies at
-(i + ½) · n_in / n_out − ½. These matrices define the methods. The device backend multiplies by
-them, and so does the NumPy backend where OpenCV has no such method.
+(i + ½) · n_in / n_out − ½. These matrices define the methods. The batched form multiplies by them,
+and so does the NumPy form where OpenCV has no such method.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -20,7 +20,6 @@ from palette.errors import UserError
 
 Matrix = NDArray[np.float32]
 
-
 ROWS_AT_ONCE = 16
 """Of a banded product: few enough to skip most zeros, enough to be quick."""
 
@@ -30,7 +29,7 @@ def _triangle(x: np.ndarray) -> np.ndarray:
 
 
 def _cubic(x: np.ndarray, a: float) -> np.ndarray:
-    """Keys 1981: a = −.5 is third-order exact (Pillow, MATLAB, torch); OpenCV has a = −.75."""
+    """Keys 1981: a = −0.5 is third-order exact (Pillow, MATLAB, torch); OpenCV has a = −0.75."""
     x = np.abs(x)
     near = (a + 2) * x**3 - (a + 3) * x**2 + 1
     far = a * x**3 - 5 * a * x**2 + 8 * a * x - 4 * a
@@ -144,6 +143,13 @@ def multiply(picture: np.ndarray, rows: Matrix, columns: Matrix) -> np.ndarray:
     tall = tall.reshape(len(rows), width, channels).transpose(0, 1).reshape(width, -1)
     wide = _banded_product(columns, tall).reshape(len(columns), len(rows), channels)
     return wide.transpose(0, 1).contiguous().numpy()
+
+
+def multiply_batch(pictures: Tensor, rows: Sequence[Matrix], columns: Sequence[Matrix]) -> Tensor:
+    """``(B, C, H, W)``, each picture by its own matrices, all of one size."""
+    tall = torch.from_numpy(np.stack(rows)).to(pictures)[:, None]
+    wide = torch.from_numpy(np.stack(columns)).to(pictures)[:, None]
+    return tall @ pictures @ wide.transpose(2, 3)
 
 
 def _banded_product(weights: Matrix, lines: Tensor) -> Tensor:

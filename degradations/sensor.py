@@ -11,9 +11,13 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
 
+from palette.degradations.base import Degradation, between, check, clipped, quantile
+from palette.degradations.batches import Batch, by_size, column, mirrored, normal_batch
 from palette.degradations.noise import normal
-from palette.degradations.operator import between, check, clipped, quantile
 from palette.seeding import draw_seed
 from palette.types import Params, Picture, Spec
 
@@ -44,6 +48,8 @@ PAD = 2
 
 GREEN_TAPS = np.array([[0, 1, 0], [1, 4, 1], [0, 1, 0]], np.float32) / 4
 RED_BLUE_TAPS = np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]], np.float32) / 4
+TAPS = np.stack([RED_BLUE_TAPS, GREEN_TAPS, RED_BLUE_TAPS])
+"""What fills in the missing values of R, G and B."""
 
 
 def camera_matrix(weights: list[float]) -> np.ndarray:
@@ -109,17 +115,35 @@ def sampled(raw: np.ndarray) -> np.ndarray:
 def demosaic(mosaic: np.ndarray) -> np.ndarray:
     """Bilinear: ``mosaic`` (H, W) to (H, W, 3)."""
     pattern = bayer(*mosaic.shape)
-    taps = (RED_BLUE_TAPS, GREEN_TAPS, RED_BLUE_TAPS)
-    planes = [cv2.filter2D(mosaic * pattern[..., c], -1, taps[c]) for c in range(3)]
+    planes = [cv2.filter2D(mosaic * pattern[..., c], -1, TAPS[c]) for c in range(3)]
     return np.asarray(cv2.merge(planes), np.float32)
 
 
-@dataclass(frozen=True)
-class SensorNoise:
-    """What a camera would have made of the scene. Params: the camera, the noise and its seed.
+def _mixed_batch(pictures: Tensor, matrices: np.ndarray) -> Tensor:
+    """Each picture's own matrix (B, 3, 3) times each of its pixels."""
+    return torch.einsum("bij,bjhw->bihw", torch.from_numpy(matrices).to(pictures), pictures)
 
-    camera: weights of the four matrices; gain, red_gain, blue_gain; shot, read: the variance of a
-    raw value x in [0, 1] is shot · x + read.
+
+def _to_raw_batch(pictures: Tensor, matrices: np.ndarray, brightening: Tensor) -> Tensor:
+    linear = (0.5 - torch.sin(torch.asin(1 - 2 * pictures.clamp(0, 1)) / 3)).clamp(min=0) ** GAMMA
+    camera = _mixed_batch(linear, matrices)
+    bright = ((camera.mean(1, keepdim=True) - HIGHLIGHT).clamp(min=0) / (1 - HIGHLIGHT)) ** 2
+    raw = camera * torch.maximum(bright + (1 - bright) / brightening, 1 / brightening)
+    return raw.clamp(0, 1)
+
+
+def _from_raw_batch(raw: Tensor, matrices: np.ndarray, brightening: Tensor) -> Tensor:
+    camera = (raw * brightening).clamp(0, 1)
+    display = _mixed_batch(camera, np.linalg.inv(matrices)).clamp(0, 1) ** (1 / GAMMA)
+    return (3 * display**2 - 2 * display**3).clamp(0, 1)
+
+
+@dataclass(frozen=True)
+class SensorNoise(Degradation):
+    """Camera noise: back to raw, Bayer mosaic, shot and read noise, and forward again.
+
+    Params: camera (weights of the four matrices); gain, red_gain, blue_gain; shot, read (the
+    variance of a raw value x in [0, 1] is shot · x + read); seed.
     """
 
     shot: tuple[float, float] = (1e-4, 1.2e-2)
@@ -146,3 +170,17 @@ class SensorNoise:
         mosaic = np.minimum(mosaic + noise, 1)  # negative values stay: black lies above raw zero
         raw = demosaic(mosaic)[PAD:-PAD, PAD:-PAD]
         return from_raw(np.ascontiguousarray(raw), params)
+
+    @by_size
+    def apply_batch(self, pictures: Tensor, params: Batch) -> Tensor:
+        matrices = np.stack([camera_matrix(one["camera"]) for one in params])
+        brightening = torch.from_numpy(np.stack([gains(one) for one in params])).to(pictures)
+        brightening = brightening[:, :, None, None]
+        raw = _to_raw_batch(mirrored(pictures, PAD), matrices, brightening)
+        pattern = torch.from_numpy(bayer(*raw.shape[2:])).to(raw).permute(2, 0, 1)
+        mosaic = (raw * pattern).sum(1, keepdim=True)
+        variance = column(params, "shot", raw) * mosaic + column(params, "read", raw)
+        mosaic = (mosaic + normal_batch(params, 1, mosaic) * torch.sqrt(variance)).clamp(max=1)
+        taps = torch.from_numpy(TAPS).to(raw)[:, None]
+        raw = functional.conv2d(mosaic * pattern, taps, padding=1, groups=3)
+        return _from_raw_batch(raw[..., PAD:-PAD, PAD:-PAD], matrices, brightening)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from palette.degradations.operator import integer_between, quantile
+from palette.degradations.base import integer_between, quantile
 from palette.types import Mask, Params, Spec
 
 

@@ -2,7 +2,7 @@
 
 Both are named with their arguments, not handed in ready: they are built here with warnings as
 errors (Albumentations only warns about an argument that it does not know, and then ignores it),
-and the operator stays plain data. ``drawn`` in the params tells what the seed led to, without
+and the operator stays plain data. ``drawn`` in the params shows what the seed led to, without
 arrays larger than :data:`LARGEST_ARRAY`; replaying needs the seed alone and the same version of
 the library.
 """
@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import os
 import warnings
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
-from palette.degradations.operator import check, clipped
+from palette.degradations.base import Degradation, check, clipped
 from palette.errors import UserError
 from palette.types import Params, Picture, Spec
 
@@ -50,72 +51,58 @@ def _build(module: Any, name: str, arguments: Mapping[str, Any]) -> Any:
             raise UserError(f"{name}: {error}") from None
 
 
-def _draw_seed_32(rng: np.random.Generator) -> int:
-    return int(rng.integers(2**32))
-
-
 @dataclass(frozen=True)
-class Albumentations:
-    """A transform of Albumentations, e.g. ``Albumentations("RandomFog", {"p": 1.0})``.
+class _Wrapped(Degradation):
+    """What both share. Params: height, width (of the result), seed, drawn."""
 
-    Params: height, width (of the result), seed, drawn. Drawing applies the transform to a black
-    picture of the same size once, because Albumentations draws only while it applies.
-    """
-
+    moves_pixels: ClassVar[bool] = True
     name: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
-    def _apply(self, picture: Picture, seed: int) -> dict[str, Any]:
+    @abstractmethod
+    def _apply(self, picture: Picture, seed: int) -> tuple[Picture, Any]:
+        """The result, and what was drawn."""
+
+    def draw(self, spec: Spec, rng: np.random.Generator) -> Params:
+        seed = int(rng.integers(2**32))  # both libraries take 32 bits
+        result, drawn = self._apply(np.zeros((spec.height, spec.width, 3), np.float32), seed)
+        height, width = result.shape[:2]
+        return {"height": height, "width": width, "seed": seed, "drawn": _plain(drawn)}
+
+    def apply(self, picture: Picture, params: Params) -> Picture:
+        return clipped(self._apply(check(picture).copy(), params["seed"])[0])
+
+    def resized(self, spec: Spec, params: Params) -> Spec:
+        return spec.sized(params["height"], params["width"])
+
+
+class Albumentations(_Wrapped):
+    """A transform of Albumentations, e.g. ``Albumentations("RandomFog", {"p": 1.0})``.
+
+    Drawing applies the transform to a black picture of the same size once, because Albumentations
+    draws only while it applies.
+    """
+
+    def _apply(self, picture: Picture, seed: int) -> tuple[Picture, Any]:
         os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else importing asks the network
         import albumentations
 
         transform = _build(albumentations, self.name, self.arguments)
         compose = albumentations.Compose([transform], seed=seed, save_applied_params=True)
-        return compose(image=picture)
-
-    def draw(self, spec: Spec, rng: np.random.Generator) -> Params:
-        seed = _draw_seed_32(rng)
-        result = self._apply(np.zeros((spec.height, spec.width, 3), np.float32), seed)
-        drawn = {name: _plain(params) for name, params in result["applied_transforms"]}
-        height, width = result["image"].shape[:2]
-        return {"height": height, "width": width, "seed": seed, "drawn": drawn}
-
-    def resized(self, spec: Spec, params: Params) -> Spec:
-        return Spec(params["height"], params["width"], spec.severity)
-
-    def apply(self, picture: Picture, params: Params) -> Picture:
-        return clipped(self._apply(check(picture).copy(), params["seed"])["image"])
+        result = compose(image=picture)
+        return result["image"], dict(result["applied_transforms"])
 
 
-@dataclass(frozen=True)
-class Kornia:
-    """An augmentation of Kornia, e.g. ``Kornia("RandomMotionBlur", {"kernel_size": 5, ...})``.
-
-    Params: height, width (of the result), seed, drawn.
-    """
-
-    name: str
-    arguments: Mapping[str, Any] = field(default_factory=dict)
+class Kornia(_Wrapped):
+    """An augmentation of Kornia, e.g. ``Kornia("RandomMotionBlur", {"kernel_size": 5, ...})``."""
 
     def _apply(self, picture: Picture, seed: int) -> tuple[Picture, Any]:
         import kornia.augmentation
 
         augmentation = _build(kornia.augmentation, self.name, self.arguments)
-        batch = torch.from_numpy(picture.copy()).permute(2, 0, 1)[None]
+        batch = torch.from_numpy(picture).permute(2, 0, 1)[None]
         with torch.random.fork_rng(devices=[]), torch.no_grad():  # Kornia knows torch's alone
             torch.manual_seed(seed)
             params = augmentation.forward_parameters(batch.shape)
             result = augmentation(batch, params=params)
-        return clipped(np.ascontiguousarray(result[0].permute(1, 2, 0).numpy())), params
-
-    def draw(self, spec: Spec, rng: np.random.Generator) -> Params:
-        seed = _draw_seed_32(rng)
-        result, drawn = self._apply(np.zeros((spec.height, spec.width, 3), np.float32), seed)
-        height, width = result.shape[:2]
-        return {"height": height, "width": width, "seed": seed, "drawn": _plain(drawn)}
-
-    def resized(self, spec: Spec, params: Params) -> Spec:
-        return Spec(params["height"], params["width"], spec.severity)
-
-    def apply(self, picture: Picture, params: Params) -> Picture:
-        return self._apply(check(picture), params["seed"])[0]
+        return np.ascontiguousarray(result[0].permute(1, 2, 0).numpy()), params

@@ -111,17 +111,15 @@ def _manifest_of_request(
 
 def _check_task(task: Task, protocol: Protocol) -> None:
     """Refuse a protocol of another task or scale."""
-    spaced = "".join(f"-{c.lower()}" if c.isupper() else c for c in type(task).__name__)
-    name = spaced.removeprefix("-")
-    if name != protocol.task:
+    if task.name != protocol.task:
         raise UserError(
-            f"protocol {protocol.name} is for {protocol.task}, the model is for {name}: "
+            f"protocol {protocol.name} is for {protocol.task}, the model is for {task.name}: "
             "choose another protocol"
         )
-    wanted, scale = getattr(protocol.operator, "scale", None), getattr(task, "scale", None)
-    if wanted is not None and wanted != scale:
+    wanted = None if protocol.operator is None else protocol.operator.scale
+    if wanted is not None and wanted != task.scale:
         raise UserError(
-            f"protocol {protocol.name} enlarges {wanted} times, the model {scale} times: "
+            f"protocol {protocol.name} enlarges {wanted} times, the model {task.scale} times: "
             "choose another protocol"
         )
 

@@ -10,6 +10,7 @@ import torch
 from torch.nn.functional import interpolate
 
 from palette.data.sources import Source
+from palette.degradations import Degradation
 from palette.errors import UserError
 from palette.eval import workspace as files
 from palette.eval.gallery import Gallery, Record, Row
@@ -18,7 +19,7 @@ from palette.eval.request import Answer
 from palette.eval.workspace import RECORDS, Workspace
 from palette.seeding import draw_seed, rng
 from palette.shard import Shard
-from palette.types import Degradation, Observation, Params, Picture, Spec, Task
+from palette.types import Observation, Params, Picture, Spec, Task
 
 
 class Model(Protocol):
@@ -138,8 +139,7 @@ def degraded(
         params = task.draw(spec, generator)
         return task.degrade(clean, params), params
     params = operator.draw(spec, generator)
-    mask = getattr(operator, "mask", None)  # operators that cut holes say where
-    return Observation(operator.apply(clean, params), mask(params) if mask else None), params
+    return Observation(operator.apply(clean, params), operator.mask(params)), params
 
 
 def row_of(answer: Answer, draw: int) -> str:

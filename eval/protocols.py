@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from palette.degradations import Degradation
 from palette.degradations.grayscale import Grayscale
 from palette.degradations.jpeg import Jpeg
 from palette.degradations.masks import Border, Centre, Hole
@@ -19,7 +20,7 @@ from palette.degradations.strokes import FreeForm
 from palette.errors import UserError, nearest
 from palette.eval.report import papers
 from palette.eval.report.papers import PaperRow
-from palette.types import Degradation, Mask, Params, Spec
+from palette.types import Mask, Params, Spec
 
 
 @dataclass(frozen=True)

@@ -157,19 +157,28 @@ def to_dict(config: Any) -> dict[str, Any]:
     """Plain nested values, tuples as lists: what TOML and JSON can hold."""
 
     def plain(value: Any) -> Any:
+        if dataclasses.is_dataclass(value):
+            value = {key: getattr(value, f.name) for key, f in options_of(value).items()}
         if isinstance(value, Mapping):
             return {key: plain(item) for key, item in value.items() if item is not None}
         return [plain(item) for item in value] if isinstance(value, list | tuple) else value
 
-    return plain(dataclasses.asdict(config))
+    return plain(config)
+
+
+def options_of(cls: Any) -> dict[str, dataclasses.Field[Any]]:
+    """The fields of a dataclass that can be set, by what they are called in TOML, JSON and flags:
+    their name, or the ``key`` in their metadata."""
+    fields = [f for f in dataclasses.fields(cls) if f.init]
+    return {f.metadata.get("key", f.name): f for f in fields}
 
 
 def from_dict(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
     """Build the dataclass ``cls`` from plain values; UserError for unknown keys and bad values."""
     from pydantic import TypeAdapter, ValidationError
 
-    fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    hints = get_type_hints(cls)
+    fields, types = options_of(cls), get_type_hints(cls)
+    hints = {key: types[f.name] for key, f in fields.items()}
     checked: dict[str, Any] = {}
     for key, value in values.items():
         path = f"{where}{key}"
@@ -184,11 +193,11 @@ def from_dict(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
         except ValidationError as error:
             reason = error.errors()[0]["msg"].lower()
             raise UserError(f"{path} is {value!r}: {reason}") from None
-    for name, f in fields.items():
+    for key, f in fields.items():
         needed = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
-        if needed and name not in checked:
-            raise UserError(f"{where}{name} is missing: give it a value")
-    return cls(**checked)
+        if needed and key not in checked:
+            raise UserError(f"{where}{key} is missing: give it a value")
+    return cls(**{fields[key].name: value for key, value in checked.items()})
 
 
 def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:

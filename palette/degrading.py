@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from palette.data.images import Photo, list_pictures, read, write
-from palette.degradations import build, records
+from palette.degradations import Degradation, build, records
+from palette.degradations.base import check_severity
 from palette.degradations.bit_depth import carry_alpha, for_bit_depth
 from palette.degradations.contact_sheet import Cell, cell, contact_sheet, summary
 from palette.degradations.pins import check_pins
 from palette.degradations.records import Record
 from palette.errors import IntegrityError, PaletteError, UserError
 from palette.progress import Progress
-from palette.types import Degradation, Params, Picture
+from palette.types import Params, Picture
 
 SHEET_ROWS, SHEET_COLUMNS = 12, 8
 """Pictures and versions of each on a contact sheet, from the first on."""
@@ -134,8 +135,7 @@ def _checked(job: DegradeJob) -> Degradation:
         raise UserError(f"there is no picture or folder {job.source}: check the path")
     if job.count < 1:
         raise UserError(f"count {job.count} is below 1: it is the versions of each picture")
-    if job.severity is not None and not 0 <= job.severity <= 1:
-        raise UserError(f"severity {job.severity} is not in [0, 1]: 0 is mild, 1 is harsh")
+    check_severity(job.severity)
     if job.to_file and job.count > 1:
         raise UserError(f"{job.count} versions need a folder, not the file {job.out}")
     for output in [path for path in (job.out, job.contact_sheet, job.records_path) if path]:
@@ -201,7 +201,7 @@ def _write(
     job: DegradeJob,
     output: str,
     photo: Photo,
-    degradation: Any,
+    degradation: Degradation,
     params: Params,
     result: Picture,
 ) -> None:
@@ -215,8 +215,8 @@ def _write(
         clean = _parent(job.out / "clean" / output)
         write(clean, photo.picture, photo.alpha, photo.bit_depth)
     write(_parent(degraded), result, alpha, photo.bit_depth)
-    if hasattr(degradation, "mask"):
-        missing = degradation.mask(params)
+    missing = degradation.mask(params)
+    if missing is not None:
         write(_parent(mask), missing[..., None].repeat(3, axis=2).astype("float32"))
 
 

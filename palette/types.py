@@ -1,4 +1,4 @@
-"""The words that every layer shares: pictures, what a user holds, degradations and tasks.
+"""The words that every layer shares: pictures, what a user holds, what the network is shown, tasks.
 
 Outside of the network a *picture* is a NumPy array ``(H, W, 3)``, float32, sRGB in [0, 1].
 Inside of it, pictures are tensors ``(B, 3, H, W)``, float32 in [−1, 1].
@@ -7,11 +7,14 @@ Inside of it, pictures are tensors ``(B, 3, H, W)``, float32 in [−1, 1].
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Picture = NDArray[np.float32]
 """``(H, W, 3)`` float32 in [0, 1]."""
@@ -36,18 +39,9 @@ class Spec:
     augment: bool = False
     """Training only: also draw the conditioning augmentation of tasks that have one."""
 
-
-@runtime_checkable
-class Degradation(Protocol):
-    """A random operator, its drawing and its applying apart.
-
-    ``draw`` reads no pixels and returns plain JSON values; ``apply`` is deterministic and never
-    changes its input (noise comes from seeds in ``params``).
-    """
-
-    def draw(self, spec: Spec, rng: np.random.Generator) -> Params: ...
-
-    def apply(self, picture: Picture, params: Params) -> Picture: ...
+    def sized(self, height: int, width: int) -> Spec:
+        """The same for another size."""
+        return replace(self, height=height, width=width)
 
 
 @dataclass(frozen=True)
@@ -71,21 +65,33 @@ class Condition:
     x: NDArray[np.float32]
     region: NDArray[np.float32] | None = None
     strength: float | None = None
-    """Of the conditioning augmentation, shown to the network; None where there is none."""
+    """Of the conditioning augmentation, which the network is shown; None where there is none."""
 
 
 @runtime_checkable
 class Task(Protocol):
-    """A degradation plus a few lines. Training, restoring and evaluating call the same methods."""
+    """A degradation plus a few lines. Training, restoring and evaluating call the same methods.
+
+    :class:`palette.tasks.base.DegradedTask` has the defaults.
+    """
+
+    name: ClassVar[str]
+    """That of ``palette train NAME``."""
+    residual: ClassVar[bool]
+    """Whether the condition is near the target, so that y − x is what is diffused."""
+    masked: ClassVar[bool]
+    """Whether an observation must have a mask."""
+    batched: ClassVar[bool]
+    """Whether the task can degrade on the device, by ``condition_batch``."""
 
     @property
-    def residual(self) -> bool:
-        """Whether the condition is near the target, so that y − x is what is diffused."""
+    def conditioning(self) -> str:
+        """The conditioning augmentation, a degradation by name; "none" where there is none."""
         ...
 
     @property
-    def masked(self) -> bool:
-        """Whether an observation must have a mask."""
+    def scale(self) -> int | None:
+        """How many times larger the target is than the observation; None: of the same size."""
         ...
 
     @property
@@ -105,6 +111,19 @@ class Task(Protocol):
         """What the network is shown; ``rng`` fills holes with noise."""
         ...
 
+    def condition_batch(self, clean: Tensor, params: Sequence[Params]) -> Tensor:
+        """``degrade`` and ``condition`` at once, on the device, for tasks that are ``batched``.
+
+        Clean (B, 3, H, W) in [0, 1] and the params of each to x (B, 3, H, W) in [−1, 1].
+        """
+        ...
+
+    def augment(
+        self, observation: Observation, strength: float, rng: np.random.Generator
+    ) -> Observation:
+        """The observation with the augmentation ``conditioning`` of this strength."""
+        ...
+
     def baseline(self, observation: Observation) -> Picture:
         """The simplest restoration, at the size of the target (bicubic, identity, grey hole)."""
         ...
@@ -112,21 +131,3 @@ class Task(Protocol):
     def finish(self, restored: Picture, observation: Observation) -> Picture:
         """Put back what the observation knows for certain (the pixels outside of the hole)."""
         ...
-
-
-@runtime_checkable
-class BatchTask(Task, Protocol):
-    """A task that can also degrade a batch on the device."""
-
-    def condition_batch(self, clean: Any, params: Sequence[Params]) -> Any:
-        """Clean (B, 3, H, W) tensor in [0, 1] to the condition x (B, 3, H, W) in [−1, 1]."""
-        ...
-
-
-@runtime_checkable
-class AugmentingTask(Task, Protocol):
-    """A task whose observations can be given noise or blur of a strength that the network sees."""
-
-    def augment(
-        self, observation: Observation, strength: float, rng: np.random.Generator
-    ) -> Observation: ...

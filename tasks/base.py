@@ -4,45 +4,82 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar, Literal
+from dataclasses import dataclass, field, replace
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
+import tyro
+from torch import Tensor
 
-from palette.degradations import build
+from palette.degradations import Degradation, build
+from palette.degradations.base import check_severity
+from palette.degradations.batches import stacked
 from palette.degradations.masks import Hole
 from palette.degradations.pins import check_pins, parse_pins, pin
 from palette.errors import UserError
-from palette.types import Condition, Degradation, Observation, Params, Picture, Spec
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from palette.types import Condition, Observation, Params, Picture, Spec
 
 
 @dataclass(frozen=True)
 class DegradedTask(ABC):
-    """The options that say what damaged a picture, the same for every task."""
+    """What every task has: the options that say what damaged a picture, and what it can do.
+
+    The fields without ``init`` and the class variables are what :class:`palette.types.Task` asks
+    for; a task that has a choice declares the field again, as an option.
+    """
 
     degradation: str = ""
     """A degradation by name, or a mixture such as "bsr:0.7,sr_bicubic:0.3"."""
     severity: float | None = None
     """0 mild to 1 harsh, inside of the published ranges; without it all of them."""
-    set: tuple[str, ...] = ()
+    pins: Annotated[tuple[str, ...], tyro.conf.arg(name="set")] = field(
+        default=(), metadata={"key": "set"}
+    )
     """Parameters held fixed, e.g. jpeg.quality=40."""
+    conditioning: str = field(default="none", init=False, repr=False)
+    scale: int | None = field(default=None, init=False, repr=False)
+
+    name: ClassVar[str]
+    residual: ClassVar[bool]
+    masked: ClassVar[bool]
+    batched: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        check_pins(self.operator, parse_pins(self.set), self.degradation)
-        if self.severity is not None and not 0 <= self.severity <= 1:
-            raise UserError(f"severity is {self.severity}: 0 is mild, 1 is harsh")
+        check_severity(self.severity)
+        check_pins(self.operator, parse_pins(self.pins), self.degradation)
 
     @property
-    @abstractmethod
+    def multiple(self) -> int:
+        return self.scale or 1
+
+    @property
     def operator(self) -> Degradation:
         """What turns a clean picture into the observed one."""
+        return build(self.degradation, self.multiple)
 
     def draw(self, spec: Spec, rng: np.random.Generator) -> Params:
         params = self.operator.draw(replace(spec, severity=self.severity), rng)
-        return pin(params, parse_pins(self.set), self.degradation) if self.set else params
+        return pin(params, parse_pins(self.pins), self.degradation) if self.pins else params
+
+    @abstractmethod
+    def degrade(self, clean: Picture, params: Params) -> Observation: ...
+
+    @abstractmethod
+    def condition(self, observation: Observation, rng: np.random.Generator) -> Condition: ...
+
+    @abstractmethod
+    def baseline(self, observation: Observation) -> Picture: ...
+
+    @abstractmethod
+    def finish(self, restored: Picture, observation: Observation) -> Picture: ...
+
+    def condition_batch(self, clean: Tensor, params: Sequence[Params]) -> Tensor:
+        raise NotImplementedError(f"{self.name} is not batched")
+
+    def augment(
+        self, observation: Observation, strength: float, rng: np.random.Generator
+    ) -> Observation:
+        raise NotImplementedError(f"{self.name} has no conditioning augmentation")
 
 
 @dataclass(frozen=True)
@@ -55,14 +92,7 @@ class WholePictureTask(DegradedTask):
 
     residual: ClassVar[bool] = True
     masked: ClassVar[bool] = False
-
-    @property
-    def multiple(self) -> int:
-        return 1
-
-    @property
-    def operator(self) -> Degradation:
-        return build(self.degradation, scale=1)
+    batched: ClassVar[bool] = True
 
     def draw(self, spec: Spec, rng: np.random.Generator) -> Params:
         params = super().draw(spec, rng)
@@ -79,12 +109,6 @@ class WholePictureTask(DegradedTask):
     def augment(
         self, observation: Observation, strength: float, rng: np.random.Generator
     ) -> Observation:
-        """The observation with noise or blur of ``strength``, which the network is shown."""
-        if self.conditioning == "none":
-            raise UserError(
-                f"strength is {strength}, but this model was trained without conditioning "
-                f"augmentation: leave it at 0"
-            )
         params = build(self.conditioning).draw(Spec(1, 1), rng)
         return self._augmented(observation, {**params, "level": strength})
 
@@ -103,15 +127,11 @@ class WholePictureTask(DegradedTask):
         return restored
 
     def condition_batch(self, clean: Tensor, params: Sequence[Params]) -> Tensor:
-        """``degrade`` and ``condition`` at once, on the device: clean (B, 3, H, W) in [0, 1] and
-        the params of each to x (B, 3, H, W) in [−1, 1]."""
-        from palette.degradations.torch_backend import apply_batch
-
-        observed = apply_batch(self.operator, clean, params)
+        observed = self.operator.apply_batch(clean, params)
         if "augmentation" in params[0]:
             augmentations = [one["augmentation"] for one in params]
-            observed = apply_batch(build(self.conditioning), observed, augmentations)
-        return 2 * self.baseline_batch(observed) - 1
+            observed = build(self.conditioning).apply_batch(observed, augmentations)
+        return 2 * self.baseline_batch(stacked(observed)) - 1
 
     def baseline_batch(self, observed: Tensor) -> Tensor:
         """``baseline`` of (B, 3, h, w) tensors."""
@@ -125,11 +145,10 @@ class HoleTask(DegradedTask):
 
     residual: ClassVar[bool] = False
     masked: ClassVar[bool] = True
-    multiple: ClassVar[int] = 1
 
     @property
     def operator(self) -> Hole:
-        operator = build(self.degradation)
+        operator = super().operator
         if not isinstance(operator, Hole):
             raise UserError(
                 f"degradation {self.degradation!r} makes no hole: choose one of masks, "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -17,6 +18,7 @@ class Colorization(WholePictureTask):
     """The condition is the luma, repeated to three channels."""
 
     degradation: str = "grayscale"
+    name: ClassVar[str] = "colorization"
 
     def baseline(self, observation: Observation) -> Picture:
         return Grayscale().apply(observation.picture, {"formula": "rec601"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from palette.tasks.base import HoleTask
 
@@ -12,3 +13,4 @@ class Inpainting(HoleTask):
     """Trained on 60 % free-form strokes and 40 % rectangles."""
 
     degradation: str = "palette_inpainting"
+    name: ClassVar[str] = "inpainting"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from palette.tasks.base import WholePictureTask
 
@@ -12,3 +13,4 @@ class JpegRestoration(WholePictureTask):
     """The condition is the decoded file. Trained on quality 5–30, p(Q) ∝ exp(−Q/10)."""
 
     degradation: str = "palette_jpeg"
+    name: ClassVar[str] = "jpeg-restoration"

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 from torch.nn import functional
 
-from palette.degradations import build
 from palette.degradations.resize import resize
 from palette.errors import UserError
 from palette.tasks.base import WholePictureTask
-from palette.types import Degradation, Observation, Picture
+from palette.types import Observation, Picture
 
 
 @dataclass(frozen=True)
@@ -21,19 +21,12 @@ class SuperResolution(WholePictureTask):
     degradation: str = "sr_bicubic"
     scale: int = 4
     """How many times larger, 2 to 8."""
+    name: ClassVar[str] = "super-resolution"
 
     def __post_init__(self) -> None:
         if not 2 <= self.scale <= 8:
             raise UserError(f"scale is {self.scale}: choose an integer from 2 to 8")
         super().__post_init__()
-
-    @property
-    def multiple(self) -> int:
-        return self.scale
-
-    @property
-    def operator(self) -> Degradation:
-        return build(self.degradation, self.scale)
 
     def baseline(self, observation: Observation) -> Picture:
         height, width = observation.picture.shape[:2]

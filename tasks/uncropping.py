@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from palette.tasks.base import HoleTask
 
@@ -12,3 +13,4 @@ class Uncropping(HoleTask):
     """Trained with half of the area missing, at one side or all around."""
 
     degradation: str = "palette_uncropping"
+    name: ClassVar[str] = "uncropping"

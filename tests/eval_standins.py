@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from skimage import data
+from torch import Tensor
 
 from palette.eval.request import Answer
 from palette.seeding import rng
@@ -18,9 +19,13 @@ from palette.types import Condition, Observation, Params, Picture, Spec
 class Halving:
     """Half of the size by box average; a stand-in for a task, independent of the real ones."""
 
+    name: ClassVar[str] = "halving"
+    residual: ClassVar[bool] = True
+    masked: ClassVar[bool] = False
+    batched: ClassVar[bool] = False
+    conditioning: str = "none"
+    scale: int = 2
     multiple: int = 2
-    residual: bool = True
-    masked: bool = False
 
     def draw(self, spec: Spec, rng: np.random.Generator) -> Params:
         return {"shade": float(rng.uniform(0.9, 1.0))}
@@ -32,6 +37,14 @@ class Halving:
 
     def condition(self, observation: Observation, rng: np.random.Generator) -> Condition:
         return Condition(self.baseline(observation) * 2 - 1)
+
+    def condition_batch(self, clean: Tensor, params: Sequence[Params]) -> Tensor:
+        raise NotImplementedError
+
+    def augment(
+        self, observation: Observation, strength: float, rng: np.random.Generator
+    ) -> Observation:
+        raise NotImplementedError
 
     def baseline(self, observation: Observation) -> Picture:
         return observation.picture.repeat(2, 0).repeat(2, 1)

@@ -13,8 +13,7 @@ class Degradations:
 
 
 def run(args: Degradations) -> int:
-    from palette.degradations.catalogue import names
-    from palette.degradations.summaries import about
+    from palette.degradations.catalogue import about, names
 
     listed = names()
     width = max(map(len, listed))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 from dataclasses import dataclass
 
@@ -15,11 +14,12 @@ class Tasks:
 
 
 def run(args: Tasks) -> int:
+    from palette.config import options_of
     from palette.tasks import available
 
     for name, cls in available().items():
         options = ", ".join(
-            f"--{field.name.replace('_', '-')} {field.default}" for field in dataclasses.fields(cls)
+            f"--{key.replace('_', '-')} {field.default}" for key, field in options_of(cls).items()
         )
         print(f"{name}\n    {inspect.getdoc(cls)}\n    {options}")
     return OK

@@ -23,7 +23,7 @@ from palette.restoring.sampling import Answer, Sampling
 from palette.restoring.solve import Batch, Solver, together
 from palette.restoring.tiling import automatic, halving, if_memory_suffices
 from palette.seeding import entropy, rng
-from palette.types import AugmentingTask, Condition, Observation, Picture, Task
+from palette.types import Condition, Observation, Picture, Task
 
 
 class Restorer:
@@ -137,7 +137,7 @@ class Restorer:
         sampling = self._at_searched_levels(sampling)
         self._refuse_untrained(sampling)
         seeds = range(len(observations)) if seeds is None else seeds
-        if sampling.strength and isinstance(self.task, AugmentingTask):
+        if sampling.strength:
             observations = [
                 self.task.augment(observation, sampling.strength, rng(seed, "augment"))
                 for observation, seed in zip(observations, seeds, strict=True)
@@ -168,8 +168,11 @@ class Restorer:
 
     def _refuse_untrained(self, sampling: Sampling) -> None:
         """UserError where the sampling asks for what this model has not learnt."""
-        if sampling.strength and not isinstance(self.task, AugmentingTask):
-            raise UserError(f"strength is {sampling.strength}: this task takes none, leave it at 0")
+        if sampling.strength and self.task.conditioning == "none":
+            raise UserError(
+                f"strength is {sampling.strength}, but this model was trained without conditioning "
+                f"augmentation: leave it at 0"
+            )
         if sampling.guidance != 1 and not self.model.config.diffusion.drop_condition:
             raise UserError(
                 f"guidance is {sampling.guidance}, but this model always saw its condition: train "

@@ -17,7 +17,7 @@ from palette.data.loader import Example, automatic_workers, batches, epoch_order
 from palette.data.stored import from_stored
 from palette.errors import UserError
 from palette.seeding import rng
-from palette.types import BatchTask, Params, Picture, Spec, Task
+from palette.types import Params, Picture, Spec, Task
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,11 @@ class TrainingSet:
     config: RunConfig
 
     def __post_init__(self) -> None:
-        if self.config.data.degrade_on == "device" and not isinstance(self.task, BatchTask):
+        if self.config.data.degrade_on == "device" and not self.task.batched:
             raise UserError(
                 f"data.degrade_on is 'device', which {self.config.task} cannot: choose 'worker'"
             )
-        if getattr(self.task, "conditioning", "none") != "none" and not self.config.model.strength:
+        if self.task.conditioning != "none" and not self.config.model.strength:
             raise UserError(
                 "conditioning augmentation shows the network its strength: add --model.strength"
             )
@@ -103,7 +103,6 @@ class TrainingSet:
         return Batch(**there) if "x" in there else self._degraded(there["y"], first)
 
     def _degraded(self, y: Tensor, first: int) -> Batch:
-        assert isinstance(self.task, BatchTask)
         params = [self.params(first + slot) for slot in range(len(y))]
         x = self.task.condition_batch((y + 1) / 2, params)
         if "augmentation" not in params[0]:

@@ -10,24 +10,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from palette.degradations import DEGRADATIONS, build
-from palette.degradations.compose import (
-    Choice,
-    Levels,
-    RandomOrder,
-    Sequence,
-    Sometimes,
-    parts,
-    size_after,
-)
+from palette.degradations import DEGRADATIONS, Degradation, build
+from palette.degradations.bsr import Bsr
+from palette.degradations.catalogue import about
+from palette.degradations.compose import Choice, RandomOrder, Sequence, Sometimes, Strengths
+from palette.degradations.grayscale import Grayscale
 from palette.degradations.jpeg import Jpeg, Quantise
 from palette.degradations.masks import Centre, Hole
 from palette.degradations.noise import GaussianNoise
 from palette.degradations.pins import check_pins, parse_pins, pin, pinnable
 from palette.degradations.resize import Rescale, ResizeTo, Shrink
-from palette.degradations.summaries import SUMMARIES, about
 from palette.seeding import rng
-from palette.types import Degradation, Picture, Spec
+from palette.types import Picture, Spec
 
 
 def noise_picture(height: int = 48, width: int = 64) -> Picture:
@@ -45,9 +39,10 @@ def test_an_unknown_name_is_answered_with_the_nearest_and_all_others() -> None:
 
 
 def test_scale_divides_the_size_or_is_refused() -> None:
-    assert getattr(build("bsr", 3), "scale", None) == 3
-    assert build("bsr") is DEGRADATIONS["bsr"]
-    assert build("grayscale", 1) is DEGRADATIONS["grayscale"]
+    assert build("bsr", 3).scale == 3
+    assert build("bsr") == Bsr()
+    assert build("grayscale", 1) == Grayscale()
+    assert build("grayscale").scale is None
     with pytest.raises(ValueError, match="grayscale keeps the size of the picture"):
         build("grayscale", 2)
     with pytest.raises(ValueError, match="scale 0 is below 1"):
@@ -62,7 +57,7 @@ def test_pipelines_give_clean_size_over_scale(name: str, scale: int) -> None:
         params = degradation.draw(Spec(61, 49), rng(i))
         result = degradation.apply(picture, params)
         assert result.shape == (61 // scale, 49 // scale, 3)
-        assert size_after(degradation, Spec(61, 49), params) == Spec(61 // scale, 49 // scale)
+        assert degradation.resized(Spec(61, 49), params) == Spec(61 // scale, 49 // scale)
 
 
 def test_mixtures_keep_their_weights_and_give_one_size() -> None:
@@ -122,7 +117,7 @@ def test_steps_are_applied_in_the_order_of_the_params() -> None:
     assert len(np.unique(noise.apply(noise_picture(), params))) > 2
 
 
-def test_choice_sometimes_and_levels() -> None:
+def test_choice_sometimes_and_strengths() -> None:
     choice = Choice({"a": (3.0, Quantise(1)), "b": (1.0, Quantise(2))})
     names = [choice.draw(Spec(4, 4), rng(i))["name"] for i in range(400)]
     assert 0.69 < names.count("a") / 400 < 0.81
@@ -134,9 +129,9 @@ def test_choice_sometimes_and_levels() -> None:
     result = sometimes.apply(picture, off)
     assert np.array_equal(result, picture)
     assert result is not picture
-    levels = Levels((Quantise(8), Quantise(4), Quantise(1)))
-    assert {levels.draw(Spec(4, 4), rng(i))["level"] for i in range(50)} == {1, 2, 3}
-    assert {levels.draw(Spec(4, 4, 1.0), rng(i))["level"] for i in range(50)} == {3}
+    strengths = Strengths((Quantise(8), Quantise(4), Quantise(1)))
+    assert {strengths.draw(Spec(4, 4), rng(i))["level"] for i in range(50)} == {1, 2, 3}
+    assert {strengths.draw(Spec(4, 4, 1.0), rng(i))["level"] for i in range(50)} == {3}
 
 
 def test_params_of_another_pipeline_are_refused() -> None:
@@ -145,10 +140,11 @@ def test_params_of_another_pipeline_are_refused() -> None:
         build("bsr", 2).apply(noise_picture(), params)
 
 
-def test_parts_reaches_every_operator() -> None:
-    kinds = {type(part).__name__ for part in parts(build("bsr"))}
+def test_walking_reaches_every_operator() -> None:
+    kinds = {type(part).__name__ for part in build("bsr").walk()}
     assert {"Blur", "GaussianShrink", "SensorNoise", "Jpeg", "ResizeTo", "Rescale"} <= kinds
-    assert sum(isinstance(part, Jpeg) for part in parts(build("imagenet_c_jpeg_compression"))) == 5
+    corruption = build("imagenet_c_jpeg_compression")
+    assert sum(isinstance(part, Jpeg) for part in corruption.walk()) == 5
 
 
 # Pins
@@ -224,9 +220,10 @@ def test_pins_are_parsed_as_json_or_text() -> None:
 
 
 def test_every_degradation_has_a_line_about_it() -> None:
-    assert list(SUMMARIES) == list(DEGRADATIONS)
-    assert about("jpeg") == SUMMARIES["jpeg"]
-    assert about("jpeg:1,webp:1").startswith("Several degradations")
+    for name in DEGRADATIONS:
+        assert re.fullmatch(r"[A-Z0-9].{10,85}\.", about(name)), name
+    assert about("jpeg") == "A JPEG round trip, by default of quality 30–95."
+    assert about("palette_jpeg") == "JPEG of quality 5–30, the low ones more often (Palette)."
 
 
 # Documentation

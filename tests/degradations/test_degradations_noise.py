@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
 
-from palette.degradations import build
+from palette.degradations import Degradation, build
 from palette.degradations.conditioning import BlurConditioning, NoiseConditioning
 from palette.degradations.corruptions import ImpulseNoise, Pixelate
 from palette.degradations.grayscale import WEIGHTS, Grayscale
 from palette.degradations.noise import GaussianNoise, PoissonNoise, SpeckleNoise
 from palette.degradations.sensor import SensorNoise, bayer, demosaic, from_raw, sampled, to_raw
-from palette.degradations.torch_backend import apply_batch
 from palette.seeding import rng
 from palette.types import Params, Picture, Spec
 
@@ -25,21 +22,21 @@ def flat(value: float) -> Picture:
     return np.full((SIDE, SIDE, 3), value, np.float32)
 
 
-def noise_of(degradation: Any, picture: Picture, params: Params) -> np.ndarray:
+def noise_of(degradation: Degradation, picture: Picture, params: Params) -> np.ndarray:
     return (degradation.apply(picture, params) - picture).astype(np.float64)
 
 
-@pytest.mark.parametrize("level", [2, 10, 25])
-def test_gaussian_noise_has_its_level_and_kind(level: int) -> None:
-    params = {"kind": "colour", "level_255": level, "seed": 1}
+@pytest.mark.parametrize("deviation", [2, 10, 25])
+def test_gaussian_noise_has_its_deviation_and_kind(deviation: int) -> None:
+    params = {"kind": "colour", "level_255": deviation, "seed": 1}
     noise = noise_of(GaussianNoise(), flat(0.5), params)
-    assert noise.std() * 255 == pytest.approx(level, rel=0.02)
-    assert abs(noise.mean()) * 255 < 0.02 * level
+    assert noise.std() * 255 == pytest.approx(deviation, rel=0.02)
+    assert abs(noise.mean()) * 255 < 0.02 * deviation
     correlation = np.corrcoef(noise.reshape(-1, 3).T)
     assert np.abs(correlation - np.eye(3)).max() < 0.02
     grey = noise_of(GaussianNoise(), flat(0.5), params | {"kind": "grey"})
     assert np.array_equal(grey[..., 0], grey[..., 2])
-    assert grey.std() * 255 == pytest.approx(level, rel=0.02)
+    assert grey.std() * 255 == pytest.approx(deviation, rel=0.02)
     # Neighbours do not know of one another.
     assert abs(np.mean(noise[1:] * noise[:-1])) < 0.02 * noise.var()
 
@@ -92,14 +89,14 @@ def test_impulses_hit_their_share() -> None:
     assert (result == 0.5).mean() == pytest.approx(0.8, abs=0.005)
 
 
-def test_conditioning_has_the_level_that_the_network_is_told() -> None:
+def test_conditioning_has_the_strength_that_the_network_is_shown() -> None:
     noise = noise_of(NoiseConditioning(), flat(0.5), {"level": 0.1, "seed": 3})
     assert noise.std() == pytest.approx(0.1, rel=0.02)
     draws = [BlurConditioning().draw(Spec(9, 9), rng(i)) for i in range(400)]
-    levels = np.array([one["level"] for one in draws])
-    assert (levels == 0).mean() == pytest.approx(0.5, abs=0.08)
-    assert levels[levels > 0].min() >= 0.4
-    assert levels.max() <= 0.6
+    sigmas = np.array([one["level"] for one in draws])
+    assert (sigmas == 0).mean() == pytest.approx(0.5, abs=0.08)
+    assert sigmas[sigmas > 0].min() >= 0.4
+    assert sigmas.max() <= 0.6
     picture = np.random.default_rng(0).random((20, 20, 3), dtype=np.float32)
     assert np.array_equal(BlurConditioning().apply(picture, {"level": 0.0}), picture)
 
@@ -177,11 +174,11 @@ def test_pixelate_makes_blocks() -> None:
 
 
 def test_noise_of_a_batch_is_that_of_its_seeds() -> None:
-    """The device form on the CPU makes the numbers of the NumPy form."""
+    """The batched form on the CPU makes the numbers of the NumPy form."""
     degradation = build("gaussian_noise")
     pictures = torch.full((6, 3, 40, 30), 0.5)
     params = [degradation.draw(Spec(40, 30), rng(i)) for i in range(6)]
-    results = apply_batch(degradation, pictures, params)
+    results = degradation.apply_batch(pictures, params)
     for one, result in zip(params, results, strict=True):
         expected = degradation.apply(np.full((40, 30, 3), 0.5, np.float32), one)
         assert np.abs(result.permute(1, 2, 0).numpy() - expected).max() < 1e-6

@@ -14,10 +14,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
-from palette.degradations import build, catalogue
+from palette.degradations import Degradation, build, catalogue
+from palette.degradations.catalogue import about
 from palette.seeding import rng
-from palette.types import Degradation, Spec, Task
+from palette.types import Spec, Task
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "example-plugin"
 
@@ -35,6 +37,7 @@ def plugin(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     points = [
         EntryPoint("scanlines", "palette_scanlines:Scanlines", catalogue.GROUP),
         EntryPoint("haze", "palette_scanlines:HAZE", catalogue.GROUP),
+        EntryPoint("spec", "palette_scanlines:Picture", catalogue.GROUP),
     ]
 
     def found(group: str, name: str | None = None) -> list[EntryPoint]:
@@ -54,20 +57,29 @@ def test_entry_points_are_built_like_the_rest(plugin: ModuleType) -> None:
     assert mixture.apply(picture, params).shape == (20, 24, 3)
     with pytest.raises(ValueError, match="did you mean 'scanlines'"):
         build("scanline")
+    with pytest.raises(ValueError, match=r"entry point spec .* has to be a palette\.degradations"):
+        build("spec")
 
 
 def test_the_degradation_does_what_it_says(plugin: ModuleType) -> None:
     degradation: Degradation = plugin.Scanlines()
     assert isinstance(degradation, Degradation)
     picture = np.full((9, 4, 3), 0.5, np.float32)
-    result = degradation.apply(picture, {"period": 3, "first": 1, "darkness": 0.4})
+    params = {"period": 3, "first": 1, "darkness": 0.4}
+    result = degradation.apply(picture, params)
     assert np.allclose(result[1::3], 0.3)
     assert np.allclose(result[[0, 2, 3]], 0.5)
+    tensor = torch.from_numpy(picture).permute(2, 0, 1)
+    (batched,) = degradation.apply_batch([tensor], [params])  # what the base class gives
+    assert np.array_equal(batched.permute(1, 2, 0).numpy(), result)
+    assert about("scanlines") == "Dark rows, as of an old screen."
+    assert about("haze").startswith("A transform of Albumentations")
 
 
 def test_the_task_is_a_task(plugin: ModuleType) -> None:
     task: Any = plugin.ScanlineRemoval()
     assert isinstance(task, Task)
+    assert task.name == "scanline-removal"
     picture = np.random.default_rng(0).random((24, 20, 3), dtype=np.float32)
     observation = task.degrade(picture, task.draw(Spec(24, 20), rng(1)))
     condition = task.condition(observation, rng(2))

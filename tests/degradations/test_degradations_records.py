@@ -91,8 +91,9 @@ def test_the_digest_sees_every_bit_and_the_shape() -> None:
 
 
 def test_sixteen_bits_are_kept_or_refused() -> None:
-    assert for_bit_depth(build("bsr"), 8) is build("bsr")
-    for name in ("bsr", "jpeg", "webp", "real_esrgan", "imagenet_c_jpeg_compression"):
+    assert for_bit_depth(build("bsr"), 8) == build("bsr")
+    rounded = "sr_bicubic:1,shrink:1"  # which of them is known only when it is drawn
+    for name in ("bsr", "jpeg", "webp", "real_esrgan", "imagenet_c_jpeg_compression", rounded):
         with pytest.raises(ValueError, match="holds 8 bits, the file has 16"):
             for_bit_depth(build(name), 16)
     picture = noise_picture()

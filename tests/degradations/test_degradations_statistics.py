@@ -3,82 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pytest
+from distributions import (
+    DRAWS,
+    SPEC,
+    SURE,
+    collected,
+    column,
+    drawn,
+    has_shares,
+    is_integer_uniform,
+    is_uniform,
+)
 from scipy import stats
 
 from palette.degradations import build
+from palette.degradations.base import SEVERITY_WINDOW
 from palette.degradations.bsr import BsrLight
 from palette.degradations.corruptions import CORRUPTIONS
-from palette.degradations.lama import LAMA, Lama
-from palette.degradations.operator import SEVERITY_WINDOW
 from palette.degradations.sensor import SensorNoise
 from palette.seeding import rng
-from palette.types import Params, Spec
-
-DRAWS = 1500
-SPEC = Spec(128, 96)
-SURE = 1e-4
-"""A p-value below it would be a one in ten thousand accident; the seeds were not chosen."""
-
-
-def leaves(params: Params, names: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Params]]:
-    """All that was applied: the names around each operator and its params."""
-    if params.get("on") is False:
-        return
-    if "steps" in params:
-        for step in params["steps"]:
-            yield from leaves(step["params"], (*names, step["name"]))
-    elif isinstance(params.get("params"), dict):
-        inner = (*names, params["name"]) if "name" in params else names
-        yield from leaves(params["params"], inner)
-    else:
-        yield names, params
-
-
-def drawn(name: str, scale: int | None = None, spec: Spec = SPEC) -> list[Params]:
-    degradation = build(name, scale)
-    return [degradation.draw(spec, rng(0, name, i)) for i in range(DRAWS)]
-
-
-def collected(draws: list[Params]) -> dict[str, list[Params]]:
-    """Name to the params of all operators below it."""
-    found: dict[str, list[Params]] = {}
-    for params in draws:
-        for names, leaf in leaves(params):
-            for name in dict.fromkeys(names):
-                found.setdefault(name, []).append(leaf)
-    return found
-
-
-def is_uniform(values: list[float], low: float, high: float, power: float = 1) -> None:
-    """Continuous uniform between low and high, of values^power."""
-    low, high = sorted((low, high))
-    unit = (np.array(values, dtype=float) ** power - low) / (high - low)
-    assert len(unit) > 50
-    assert stats.kstest(unit, "uniform").pvalue > SURE
-
-
-def is_integer_uniform(values: list[int], low: int, high: int) -> None:
-    counts = Counter(values)
-    assert set(counts) == set(range(low, high + 1))
-    assert stats.chisquare([counts[i] for i in range(low, high + 1)]).pvalue > SURE
-
-
-def has_shares(values: list[Any], shares: dict[Any, float]) -> None:
-    counts = Counter(values)
-    assert set(counts) == set(shares)
-    total = sum(shares.values())
-    expected = [len(values) * share / total for share in shares.values()]
-    assert stats.chisquare([counts[key] for key in shares], expected).pvalue > SURE
-
-
-def column(params: list[Params], key: str) -> list[Any]:
-    return [one[key] for one in params]
+from palette.types import Spec
 
 
 @pytest.mark.parametrize("scale", [2, 4])
@@ -111,10 +58,10 @@ def test_bsr(scale: int) -> None:
     assert {(p["scale"], p["size"]) for p in shrunk} == {(scale, 25)}
 
     has_shares(column(found["noise"], "kind"), {"colour": 0.4, "grey": 0.4, "correlated": 0.2})
-    levels = [p["level_255"] for p in found["noise"] if p["kind"] != "correlated"]
-    is_integer_uniform(levels, 2, 25)
+    deviations = [p["level_255"] for p in found["noise"] if p["kind"] != "correlated"]
+    is_integer_uniform(deviations, 2, 25)
     is_integer_uniform(column(found["jpeg"], "quality"), 30, 95)
-    # The last JPEG always, the one within with probability .9.
+    # The last JPEG always, the one within with probability 0.9.
     rate = len(found["jpeg"]) / len(draws) - 1
     assert abs(rate - 0.9) < 0.03
     assert abs(len(found["sensor"]) / len(draws) - 0.25) < 0.05
@@ -239,106 +186,6 @@ def test_sensor_noise_has_the_ranges_of_unprocessing() -> None:
     assert stats.kstest(gains, "norm").pvalue > SURE
 
 
-def test_palette_inpainting_shares_and_areas() -> None:
-    degradation: Any = build("palette_inpainting")
-    draws = drawn("palette_inpainting")
-    has_shares(column(draws, "name"), {"free_form": 0.6, "boxes": 0.4})
-    boxes = [p["params"] for p in draws if p["name"] == "boxes"]
-    is_integer_uniform([len(p["boxes"]) for p in boxes], 1, 5)
-    areas = [degradation.shape.shapes["boxes"][1].mask(p).mean() for p in boxes]
-    assert min(areas) > 0.09
-    assert max(areas) < 0.42
-    assert stats.kstest((np.array(areas) - 0.1) / 0.3, "uniform").pvalue > SURE
-
-
-def test_free_form_strokes_are_those_of_deepfill() -> None:
-    spec = Spec(256, 256)
-    diagonal = 256 * math.sqrt(2)
-    draws = drawn("free_form", spec=spec)
-    is_integer_uniform([len(p["strokes"]) for p in draws], 1, 3)
-    strokes = [stroke for p in draws for stroke in p["strokes"]]
-    is_integer_uniform([len(s["points"]) for s in strokes], 4, 11)
-    is_integer_uniform(column(strokes, "width"), 12, 39)
-    starts = np.array([s["points"][0] for s in strokes])
-    is_uniform((starts[:, 0] + 0.5).tolist(), 0, 256)
-    is_uniform((starts[:, 1] + 0.5).tolist(), 0, 256)
-
-    inside, angles = [], []
-    for stroke in strokes:
-        points = np.array(stroke["points"], dtype=float)
-        step = np.diff(points, axis=0)
-        free = ((points[1:] > 0) & (points[1:] < 255)).all(axis=1)
-        lengths = np.hypot(*step.T)
-        inside += lengths[free].tolist()
-        angles += np.arctan2(np.abs(step[:, 1]), np.abs(step[:, 0]))[free & (lengths > 40)].tolist()
-    assert max(inside) <= diagonal / 4 + 2
-    # Turned by 72° ± 24° from the x axis, up and down in turns.
-    assert math.radians(46) < min(angles)
-    assert abs(np.median(angles) - 2 * math.pi / 5) < 0.06
-
-
-@pytest.mark.parametrize("kind", LAMA)
-@pytest.mark.parametrize("side", [256, 512])
-def test_lama_masks_have_the_published_numbers(kind: str, side: int) -> None:
-    settings = LAMA[kind][side == 512]
-    shape = Lama(kind)
-    draws = [shape.draw(Spec(side, side), rng(2, kind, i)) for i in range(300)]
-    assert max(shape.mask(p).mean() for p in draws[:100]) <= 0.5
-    segments = [segment for p in draws for segment in p["strokes"]]
-    widths = column(segments, "width")
-    assert min(widths) >= 5
-    assert max(widths) <= 4 + settings.max_width
-    lengths = [math.dist(*segment["points"]) for segment in segments]
-    assert max(lengths) <= 10 + settings.max_length
-    boxes = [box for p in draws for box in p["boxes"]]
-    if kind == "thin":
-        assert not boxes
-        return
-    low, high = settings.box_side
-    assert all(low <= side_ <= high for box in boxes for side_ in box[2:])
-    assert all(box[0] >= 10 and box[0] + box[2] <= side - 10 for box in boxes)
-    # Large strokes are rejected more often than boxes, so the share is checked before rejection.
-    assert 0.1 < np.mean([bool(p["boxes"]) for p in draws]) < 0.6
-
-
-@pytest.mark.parametrize("name", ["free_form", "lama_thin", "lama_medium", "lama_thick", "boxes"])
-def test_holes_are_as_frequent_on_each_side(name: str) -> None:
-    """Left and right, top and bottom within 5 %, on a picture that is not square."""
-    degradation: Any = build(name)
-    spec = Spec(96, 160)
-    rate = np.mean(
-        [degradation.mask(degradation.draw(spec, rng(3, i))) for i in range(2000)], axis=0
-    )
-    left, right = rate[:, :80].mean(), rate[:, 80:].mean()
-    top, bottom = rate[:48].mean(), rate[48:].mean()
-    assert abs(left / right - 1) < 0.05
-    assert abs(top / bottom - 1) < 0.05
-
-
-@pytest.mark.parametrize("size", [(256, 256), (97, 181), (64, 63)])
-def test_uncropping_masks_a_border_of_half_of_the_area(size: tuple[int, int]) -> None:
-    degradation: Any = build("palette_uncropping")
-    kinds = []
-    for i in range(600):
-        params = degradation.draw(Spec(*size), rng(4, i))
-        mask = degradation.mask(params)
-        assert abs(mask.mean() - 0.5) < 0.01
-        edges = {
-            "top": mask[0].all(),
-            "bottom": mask[-1].all(),
-            "left": mask[:, 0].all(),
-            "right": mask[:, -1].all(),
-        }
-        centre = mask[size[0] // 2 - 2 : size[0] // 2 + 3, size[1] // 2 - 2 : size[1] // 2 + 3]
-        masked = [edge for edge, full in edges.items() if full]
-        if len(masked) == 4:
-            assert not centre.any(), "the centre is what is known"
-        kinds.append("all" if len(masked) == 4 else masked[0])
-        assert len(masked) in (1, 4)
-    shares = {"all": 0.5, "top": 0.125, "bottom": 0.125, "left": 0.125, "right": 0.125}
-    has_shares(kinds, shares)
-
-
 def test_severity_stays_inside_of_the_published_range_and_orders_it() -> None:
     degradation = build("jpeg")
     for severity, low, high in ((0.0, 82, 95), (0.5, 56, 69), (1.0, 30, 43)):
@@ -365,8 +212,8 @@ def test_severity_makes_pictures_worse(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CORRUPTIONS)
-def test_severity_picks_the_level_of_imagenet_c(name: str) -> None:
-    for level in range(1, 6):
-        spec = Spec(32, 32, severity=(level - 1) / 4)
-        drawn_levels = {CORRUPTIONS[name].draw(spec, rng(7, i))["level"] for i in range(50)}
-        assert drawn_levels == {level}
+def test_severity_picks_the_strength_of_imagenet_c(name: str) -> None:
+    for strength in range(1, 6):
+        spec = Spec(32, 32, severity=(strength - 1) / 4)
+        strengths = {CORRUPTIONS[name].draw(spec, rng(7, i))["level"] for i in range(50)}
+        assert strengths == {strength}

@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from palette.degradations.compose import (
-    Sequence,
-)
+from palette.degradations.compose import Sequence
 from palette.degradations.resize import Shrink
 from palette.degradations.wrappers import Albumentations, Kornia
 from palette.seeding import rng

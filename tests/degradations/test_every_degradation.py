@@ -14,18 +14,16 @@ import pytest
 import torch
 from hypothesis import given, settings
 
-from palette.degradations import DEGRADATIONS, build
-from palette.degradations.compose import parts, size_after
+from palette.degradations import DEGRADATIONS, Degradation, build
 from palette.degradations.jpeg import Jpeg
 from palette.degradations.noise import PoissonNoise
 from palette.degradations.records import draw, key
-from palette.degradations.torch_backend import apply_each
 from palette.degradations.wrappers import Albumentations, Kornia
 from palette.seeding import rng
-from palette.types import Degradation, Picture, Spec
+from palette.types import Picture, Spec
 
 CASES: dict[str, Degradation] = {
-    **DEGRADATIONS,
+    **{name: build(name) for name in DEGRADATIONS},
     "bsr ×1": build("bsr", 1),
     "bsr ×2": build("bsr", 2),
     "bsr_light ×3": build("bsr_light", 3),
@@ -36,6 +34,11 @@ CASES: dict[str, Degradation] = {
     "Albumentations, noise": Albumentations("GaussNoise", {"std_range": (0.1, 0.2), "p": 1.0}),
     "Kornia, pixels": Kornia("RandomSolarize", {"p": 0.7}),
     "Kornia, noise": Kornia("RandomGaussianNoise", {"std": 0.1, "p": 1.0}),
+}
+
+HOLES = {
+    *("palette_inpainting", "palette_uncropping", "lama_thin", "lama_medium", "lama_thick"),
+    *("free_form", "boxes", "centre", "border", "a mixture of masks"),
 }
 
 NAMES = pytest.mark.parametrize("name", CASES)
@@ -86,16 +89,17 @@ def test_a_draw_is_json_and_its_replay_exact(
     assert np.isfinite(result).all()
     assert result.min() >= 0
     assert result.max() <= 1
-    after = size_after(degradation, spec_of(picture, severity), params)
+    after = degradation.resized(spec_of(picture, severity), params)
     assert result.shape == (after.height, after.width, 3)
     assert after.severity == severity
-    scale = getattr(degradation, "scale", 1)
+    scale = degradation.scale or 1
     if scale == 1 and name not in ("rescale",):
         assert result.shape == picture.shape
     elif scale != 1:
         assert result.shape[:2] == tuple(max(1, side // scale) for side in picture.shape[:2])
-    if hasattr(degradation, "mask"):
-        mask = degradation.mask(params)  # pyright: ignore[reportAttributeAccessIssue]
+    mask = degradation.mask(params)
+    assert (mask is None) == (name not in HOLES)
+    if mask is not None:
         assert mask.dtype == np.bool_
         assert mask.shape == picture.shape[:2] == (params["height"], params["width"])
         assert np.array_equal(result, np.where(mask[..., None], np.float32(0.5), picture))
@@ -166,26 +170,26 @@ def test_a_batch_is_its_single_pictures(name: str) -> None:
     batch.append(generator.random((17, 5, 3), dtype=np.float32))
     params = [degradation.draw(spec_of(one), rng(i)) for i, one in enumerate(batch)]
     tensors = [torch.from_numpy(one).permute(2, 0, 1) for one in batch]
-    together = apply_each(degradation, tensors, params)
+    together = degradation.apply_batch(tensors, params)
     for tensor, one, result in zip(tensors, params, together, strict=True):
-        alone = apply_each(degradation, [tensor], [one])[0]
+        (alone,) = degradation.apply_batch([tensor], [one])
         assert result.shape == alone.shape
         assert (result - alone).abs().max() < 1e-6
 
 
 def contains(degradation: Degradation, *operators: type) -> bool:
-    return any(isinstance(part, operators) for part in parts(degradation))
+    return any(isinstance(part, operators) for part in degradation.walk())
 
 
 @NAMES
-def test_the_two_backends_agree(name: str) -> None:
-    """Within 2.5e-4, a sixteenth of a grey level.
+def test_the_two_forms_agree(name: str) -> None:
+    """Within 2.5e-4, a sixteenth of a step of 8 bits.
 
-    Codecs alone agree in every bit, but what differs by less than a level before them may be
+    Codecs alone agree in every bit, but what differs by less than a step before them may be
     coded otherwise; photons are counted by rejection, and one count more shifts all the others.
     """
     degradation = CASES[name]
-    composed = len(list(parts(degradation))) > 1
+    composed = len(list(degradation.walk())) > 1
     if contains(degradation, PoissonNoise):
         return
     y, x = np.mgrid[:57, :75].astype(np.float32)
@@ -193,7 +197,7 @@ def test_the_two_backends_agree(name: str) -> None:
     picture = (0.5 + 0.5 * waves).astype(np.float32)
     params = [degradation.draw(spec_of(picture), rng(i)) for i in range(4)]
     tensor = torch.from_numpy(picture).permute(2, 0, 1)
-    for one, result in zip(params, apply_each(degradation, [tensor] * 4, params), strict=True):
+    for one, result in zip(params, degradation.apply_batch([tensor] * 4, params), strict=True):
         expected = degradation.apply(picture, one)
         difference = np.abs(result.permute(1, 2, 0).numpy() - expected)
         if composed and contains(degradation, Jpeg):
@@ -208,7 +212,7 @@ def test_the_two_backends_agree(name: str) -> None:
 def test_importing_is_light() -> None:
     """The libraries that only some operators need are loaded by these."""
     code = (
-        "import sys, palette.degradations, palette.degradations.torch_backend\n"
+        "import sys, palette.degradations\n"
         "heavy = {'albumentations', 'kornia', 'scipy', 'skimage', 'PIL'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )

@@ -6,7 +6,11 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
+from palette.api import make_task
+from palette.cli.main import main
+from palette.config import to_dict
 from palette.seeding import rng
 from palette.tasks import TASKS, available
 from palette.types import Observation, Spec, Task
@@ -22,6 +26,7 @@ def observed(task: Task, clean: np.ndarray, seed: int = 0) -> Observation:
 def test_it_is_a_task(name: str) -> None:
     assert isinstance(TASKS[name](), Task)
     assert available()[name] is TASKS[name]
+    assert TASKS[name].name == name
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -103,7 +108,7 @@ def test_super_resolution_scales(scale: int, picture: np.ndarray) -> None:
     clean = picture[:height, :width]
     observation = observed(task, clean)
     assert observation.picture.shape == (height // scale, width // scale, 3)
-    assert task.multiple == scale
+    assert task.scale == task.multiple == scale
     assert task.baseline(observation).shape == clean.shape
 
 
@@ -140,7 +145,40 @@ def test_a_hole_task_needs_a_degradation_with_a_mask() -> None:
 def test_bad_options_are_refused_at_once(name: str) -> None:
     with pytest.raises(ValueError, match="did you mean"):
         TASKS[name](degradation=TASKS[name]().degradation[:-1])
-    with pytest.raises(ValueError, match="severity is 2"):
+    with pytest.raises(ValueError, match=r"severity 2\.0 is not in"):
         TASKS[name](severity=2.0)
     with pytest.raises(ValueError, match="nothing to pin"):
-        TASKS[name](set=("nothing.of=1",))
+        TASKS[name](pins=("nothing.of=1",))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_pinned_is_called_set_outside(name: str, capsys: pytest.CaptureFixture) -> None:
+    """The flag, the key in TOML and the key in a saved configuration."""
+    (key, value), *_ = TASKS[name]().draw(Spec(40, 56), rng(0)).items()
+    pin = f"{key}={json.dumps(value)}"
+    task = make_task(name, {"set": [pin]})
+    assert task == TASKS[name](pins=(pin,))
+    assert to_dict(task)["set"] == [pin]
+    with pytest.raises(ValueError, match="pins is no option"):
+        make_task(name, {"pins": [pin]})
+    with pytest.raises(SystemExit) as stop:
+        main(["train", name, "--set", pin, "--help"])
+    assert stop.value.code == 0
+    assert "--set" in capsys.readouterr().out
+
+
+def test_only_options_can_be_set() -> None:
+    with pytest.raises(ValueError, match="scale is no option"):
+        make_task("jpeg-restoration", {"scale": 2})
+    assert "conditioning" not in to_dict(make_task("inpainting", {}))
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if TASKS[name].batched])
+def test_a_batch_has_the_conditions_of_its_pictures(name: str, picture: np.ndarray) -> None:
+    task = TASKS[name](conditioning="blur_conditioning")
+    params = [task.draw(Spec(40, 56, augment=True), rng(i)) for i in range(3)]
+    clean = torch.from_numpy(picture).permute(2, 0, 1).expand(3, -1, -1, -1)
+    for one, x in zip(params, task.condition_batch(clean, params), strict=True):
+        condition = task.condition(task.degrade(picture, one), rng(0))
+        assert condition.strength == one["augmentation"]["level"]
+        assert np.abs(x.permute(1, 2, 0).numpy() - condition.x).max() < 0.01

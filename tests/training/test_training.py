@@ -282,7 +282,7 @@ def test_tasks_take_any_pipeline(
 
 
 def test_pinned_parameters_are_drawn(photos: Path) -> None:
-    made = TASKS["jpeg-restoration"](set=("palette_jpeg.quality=7",))
+    made = TASKS["jpeg-restoration"](pins=("palette_jpeg.quality=7",))
     assert made.draw(Spec(32, 32), np.random.default_rng(0))["quality"] == 7
 
 

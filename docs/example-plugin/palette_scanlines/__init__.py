@@ -7,18 +7,22 @@ After ``pip install``, ``palette degrade scanlines``, ``palette degrade haze`` a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from palette.degradations.operator import between, check, clipped, quantile
+from palette.degradations.base import Degradation, between, check, clipped, quantile
 from palette.degradations.wrappers import Albumentations
 from palette.tasks.base import WholePictureTask
 from palette.types import Params, Picture, Spec
 
 
 @dataclass(frozen=True)
-class Scanlines:
-    """Every ``period``-th row is darkened. Params: period, first (rows), darkness (0–1)."""
+class Scanlines(Degradation):
+    """Dark rows, as of an old screen.
+
+    Every ``period``-th row is darkened. Params: period, first (rows), darkness (0–1).
+    """
 
     periods: tuple[int, int] = (2, 5)
     darkness: tuple[float, float] = (0.1, 0.8)
@@ -46,3 +50,4 @@ class ScanlineRemoval(WholePictureTask):
     """The condition is the picture with its lines; any other degradation may be named as well."""
 
     degradation: str = "scanlines"
+    name: ClassVar[str] = "scanline-removal"

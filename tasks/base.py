@@ -36,8 +36,8 @@ class DegradedTask(ABC):
         default=(), metadata={"key": "set"}
     )
     """Parameters held fixed, e.g. jpeg.quality=40."""
-    conditioning: str = field(default="none", init=False, repr=False)
-    scale: int | None = field(default=None, init=False, repr=False)
+    conditioning: tyro.conf.Suppress[str] = field(default="none", init=False, repr=False)
+    scale: tyro.conf.Suppress[int | None] = field(default=None, init=False, repr=False)
 
     name: ClassVar[str]
     residual: ClassVar[bool]

@@ -130,6 +130,7 @@ def test_usage_errors_are_one_line(
     assert "empty" in fails(capsys, *train, "--data", tmp_path / "empty")
     assert "did you mean 'colorization'" in fails(capsys, "train", "colorisation", "--out", out)
     assert "--stepz" in fails(capsys, *train, "--stepz", 3)
+    assert "--scale" in fails(capsys, *train, "--scale", 4)  # an option of another task
     assert "data.size" in fails(capsys, *train, "--data.size", 30)
     assert "from 2 to 8" in fails(capsys, "train", "super-resolution", "--out", out, "--scale", 9)
     assert "cuda" in fails(capsys, "restore", run, text, out, "--device", "cuda:77")

@@ -95,9 +95,14 @@ def read_answers(key_path: Path, answers: Sequence[Path]) -> FoolRate:
         for line in _lines(path):
             if line["sheet"] != key["sheet"]:
                 raise IntegrityError(f"{path} answers sheet {line['sheet']}, not {key['sheet']}")
-            subject, trial = line["subject"], int(line["trial"])
+            subject, trial = (
+                line["subject"],
+                int(line["trial"] if line["trial"].isdecimal() else -1),
+            )
             if line["choice"] not in SIDES or not 0 <= trial < len(key["trials"]):
-                raise IntegrityError(f"{path}: no answer to trial {trial}: {line['choice']!r}")
+                raise IntegrityError(
+                    f"{path}: no answer to trial {line['trial']}: {line['choice']!r}"
+                )
             if (subject, trial) in fooled:
                 raise IntegrityError(f"{path}: subject {subject!r} answers trial {trial} twice")
             fooled[subject, trial] = line["choice"] == key["trials"][trial]["restored"]
@@ -123,4 +128,4 @@ def _lines(path: Path) -> list[dict[str, str]]:
         reader = csv.DictReader(file)
         if list(reader.fieldnames or []) != wanted:
             raise UserError(f"{path}: the columns must be {', '.join(wanted)}")
-        return list(reader)
+        return [{name: line[name] or "" for name in wanted} for line in reader]

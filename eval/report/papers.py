@@ -7,7 +7,7 @@ LDM-4 is Rombach et al. 2022.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
@@ -94,15 +94,13 @@ SR3_64_256 = (
 
 
 @dataclass(frozen=True)
-class Published:
-    """A paper's row beside own rows: the figures of metrics that were measured here, and why the
-    two cannot be compared (``because``; nothing: they can)."""
+class ComparedRow(PaperRow):
+    """A paper's row beside own rows, with the figures of metrics that were measured here alone.
 
-    title: str
-    figures: dict[str, float]
-    count: int | None
-    note: str
-    because: list[str]
+    ``because`` says why it cannot be compared with own rows; where it is empty, it can.
+    """
+
+    because: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -119,7 +117,7 @@ def beside(
     manifest: Mapping[str, Any],
     dataset: str | None,
     reference_count: int | None,
-) -> list[Published]:
+) -> list[ComparedRow]:
     """The paper's rows; ``dataset`` and ``reference_count`` are those of its figures."""
     measured = manifest["settings"]["metrics"]
     general = []
@@ -131,7 +129,7 @@ def beside(
         if not weights["published"]
     ]
     return [
-        Published(
+        ComparedRow(
             title=row.title,
             figures={name: row.figures[name] for name in row.figures if name in measured},
             count=row.count,

@@ -15,7 +15,7 @@ from palette.eval.metrics.cell import Cell
 from palette.eval.metrics.intervals import BOOTSTRAP, HALF_SAMPLING, WILSON
 from palette.eval.metrics.registry import Metric
 from palette.eval.report.fool_rate import FoolRate
-from palette.eval.report.papers import Published
+from palette.eval.report.papers import ComparedRow
 from palette.eval.workspace import digest
 
 SCHEMA = 1
@@ -77,7 +77,7 @@ class Report:
     table: Table
     groups: Mapping[str, Sequence[Group]]
     pictures: Sequence[PictureResult]
-    papers: Sequence[Published] | None = None
+    papers: Sequence[ComparedRow] | None = None
     fool_rate: FoolRate | None = None
 
     @property

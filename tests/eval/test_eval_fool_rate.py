@@ -75,6 +75,8 @@ def test_wrong_answers_are_refused(study: Path) -> None:
         read_answers(key, [answer(study, "eve", [True], sheet="other")])
     with pytest.raises(IntegrityError, match="no answer to trial 99"):
         read_answers(key, [answer(study, "eve", [True], trial="99")])
+    with pytest.raises(IntegrityError, match="no answer to trial one"):
+        read_answers(key, [answer(study, "eve", [True], trial="one")])
     ada = answer(study, "ada", [True])
     with pytest.raises(IntegrityError, match="twice"):
         read_answers(key, [ada, ada])

@@ -95,14 +95,10 @@ def read_answers(key_path: Path, answers: Sequence[Path]) -> FoolRate:
         for line in _lines(path):
             if line["sheet"] != key["sheet"]:
                 raise IntegrityError(f"{path} answers sheet {line['sheet']}, not {key['sheet']}")
-            subject, trial = (
-                line["subject"],
-                int(line["trial"] if line["trial"].isdecimal() else -1),
-            )
+            subject, number = line["subject"], line["trial"]
+            trial = int(number) if number.isdecimal() else -1
             if line["choice"] not in SIDES or not 0 <= trial < len(key["trials"]):
-                raise IntegrityError(
-                    f"{path}: no answer to trial {line['trial']}: {line['choice']!r}"
-                )
+                raise IntegrityError(f"{path}: no answer to trial {number}: {line['choice']!r}")
             if (subject, trial) in fooled:
                 raise IntegrityError(f"{path}: subject {subject!r} answers trial {trial} twice")
             fooled[subject, trial] = line["choice"] == key["trials"][trial]["restored"]

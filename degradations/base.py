@@ -1,4 +1,4 @@
-"""The base class of all degradations, and what they share: severity, checks, rounding.
+"""The base class of all degradations, and what they share: severity and the check of a picture.
 
 An operator decides in ``draw``, which sees the size of a picture and never its pixels, and acts in
 ``apply``, which draws nothing. So every result can be recorded, replayed and pinned.
@@ -61,7 +61,8 @@ class Degradation(ABC):
         return spec
 
     def mask(self, params: Params) -> Mask | None:
-        """(H, W), True where the picture is missing; None: this degradation cuts no hole."""
+        """(H, W), True where the picture is missing. Only a hole has one: see
+        :class:`palette.degradations.masks.Hole`."""
         return None
 
     def children(self) -> Iterable[Degradation]:
@@ -124,12 +125,3 @@ def clipped(values: np.ndarray) -> Picture:
     """``values`` as a picture: float32, within [0, 1]. The caller's own array is changed."""
     values = np.asarray(values, dtype=np.float32)
     return np.clip(values, 0, 1, out=values)
-
-
-def round_to_bits(picture: Picture, bits: int = 8) -> Picture:
-    """The nearest picture that a file of ``bits`` per channel can hold."""
-    largest = np.float32(2**bits - 1)
-    scaled = picture * largest
-    np.rint(scaled, out=scaled)
-    scaled /= largest
-    return clipped(scaled)

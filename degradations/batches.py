@@ -7,7 +7,7 @@ on a GPU others of the same distribution.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -37,38 +37,42 @@ def by_size(
     """Turn a form for pictures of one size into an ``apply_batch`` for pictures of any sizes.
 
     ``form`` gets (B, 3, H, W) and the params of each picture; the results are of one size, too.
-    Inside of it float32 is exact, whatever autocast and TF32 are set to around it.
     """
 
     @wraps(form)
     def apply_batch(self: D, pictures: Pictures, params: Batch, /) -> list[Tensor]:
         def together(_: Hashable, some: list[Tensor], theirs: Batch) -> Tensor:
-            with torch.no_grad(), _exact(some[0].device):
-                return form(self, torch.stack(some), theirs)
+            return form(self, torch.stack(some), theirs)
 
-        sizes = []
-        for picture, one in zip(_checked(pictures, params), params, strict=True):
+        def sizes(picture: Tensor, one: Params) -> tuple[int, ...]:
             height, width = picture.shape[1:]
             after = self.resized(Spec(height, width), one)
-            sizes.append((height, width, after.height, after.width))
+            return height, width, after.height, after.width
+
         return grouped(sizes, pictures, params, together)
 
     return apply_batch
 
 
 def grouped(
-    labels: Sequence[Hashable],
+    label: Callable[[Tensor, Params], Hashable],
     pictures: Pictures,
     params: Batch,
     apply: Callable[[Any, list[Tensor], Batch], Pictures],
 ) -> list[Tensor]:
-    """Pictures with the same label go through ``apply(label, pictures, params)`` together."""
+    """Pictures with the same ``label(picture, params)`` go through ``apply`` together.
+
+    It gets the label, pictures and params. Inside of it float32 is exact, whatever autocast and
+    TF32 are set to around it.
+    """
     results = _checked(pictures, params)
     places: dict[Hashable, list[int]] = {}
-    for i, label in enumerate(labels):
-        places.setdefault(label, []).append(i)
-    for label, chosen in places.items():
-        done = apply(label, [results[i] for i in chosen], [params[i] for i in chosen])
+    for i, pair in enumerate(zip(results, params, strict=True)):
+        places.setdefault(label(*pair), []).append(i)
+    for shared, chosen in places.items():
+        device = results[chosen[0]].device
+        with torch.no_grad(), nullcontext() if _is_exact(device) else _exact(device):
+            done = apply(shared, [results[i] for i in chosen], [params[i] for i in chosen])
         for i, result in zip(chosen, done, strict=True):
             results[i] = result
     return results
@@ -105,6 +109,13 @@ def _checked(pictures: Pictures, params: Batch) -> list[Tensor]:
                 f"not {picture.dtype} {tuple(picture.shape)}"
             )
     return list(pictures)
+
+
+def _is_exact(device: torch.device) -> bool:
+    """Whether there is nothing for :func:`_exact` to do, as within another one; it takes longer."""
+    if torch.is_autocast_enabled(device.type) or torch.get_float32_matmul_precision() != "highest":
+        return False
+    return device.type != "cuda" or not cudnn.allow_tf32
 
 
 @contextmanager

@@ -6,6 +6,7 @@ Borders are mirrored at the centre of the outermost pixel (OpenCV's reflect-101)
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from dataclasses import dataclass
 
 import cv2
@@ -74,8 +75,22 @@ def _odd_size(sizes: tuple[int, int], rng: np.random.Generator) -> int:
     return int(rng.integers(sizes[0] // 2, sizes[1] // 2 + 1)) * 2 + 1
 
 
+class KernelBlur(Degradation):
+    """A convolution with a kernel that the params decide."""
+
+    @abstractmethod
+    def kernel(self, params: Params) -> kernels.Kernel: ...
+
+    def apply(self, picture: Picture, params: Params) -> Picture:
+        return convolve(picture, self.kernel(params))
+
+    @by_size
+    def apply_batch(self, pictures: Tensor, params: Batch) -> Tensor:
+        return convolve_batch(pictures, [self.kernel(one) for one in params])
+
+
 @dataclass(frozen=True)
-class Blur(Degradation):
+class Blur(KernelBlur):
     """A blur of the Gaussian family, by default a round Gaussian with σ 0.1–3.
 
     Params: shape, size, sigma_x, sigma_y (pixels), angle, beta. ``power`` 2 draws variances
@@ -111,19 +126,18 @@ class Blur(Degradation):
             "beta": self._beta(rng),
         }
 
+    def kernel(self, params: Params) -> kernels.Kernel:
+        return kernels.elliptic(**params)
+
     def apply(self, picture: Picture, params: Params) -> Picture:
         if params["shape"] == "gaussian" and params["sigma_x"] == params["sigma_y"]:
             line = kernels.gaussian_line(params["size"], params["sigma_x"])
             return convolve_separable(picture, line)
-        return convolve(picture, kernels.elliptic(**params))
-
-    @by_size
-    def apply_batch(self, pictures: Tensor, params: Batch) -> Tensor:
-        return convolve_batch(pictures, [kernels.elliptic(**one) for one in params])
+        return super().apply(picture, params)
 
 
 @dataclass(frozen=True)
-class SincBlur(Degradation):
+class SincBlur(KernelBlur):
     """An ideal low pass, which rings.
 
     Params: size, cutoff (radians per pixel), from ``lowest`` (``lowest_wide`` for 13 pixels and
@@ -139,17 +153,12 @@ class SincBlur(Degradation):
         harsh = self.lowest if size < 13 else self.lowest_wide
         return {"size": size, "cutoff": between(math.pi, harsh, quantile(spec, rng))}
 
-    def apply(self, picture: Picture, params: Params) -> Picture:
-        return convolve(picture, kernels.sinc(params["size"], params["cutoff"]))
-
-    @by_size
-    def apply_batch(self, pictures: Tensor, params: Batch) -> Tensor:
-        taps = [kernels.sinc(one["size"], one["cutoff"]) for one in params]
-        return convolve_batch(pictures, taps)
+    def kernel(self, params: Params) -> kernels.Kernel:
+        return kernels.sinc(params["size"], params["cutoff"])
 
 
 @dataclass(frozen=True)
-class MotionBlur(Degradation):
+class MotionBlur(KernelBlur):
     """A camera that moves along a straight line, by default of 1–20 pixels.
 
     Params: length (pixels), angle (radians).
@@ -161,13 +170,8 @@ class MotionBlur(Degradation):
         length = between(*self.length, quantile(spec, rng))
         return {"length": length, "angle": float(rng.uniform(0, math.pi))}
 
-    def apply(self, picture: Picture, params: Params) -> Picture:
-        return convolve(picture, kernels.motion(params["length"], params["angle"]))
-
-    @by_size
-    def apply_batch(self, pictures: Tensor, params: Batch) -> Tensor:
-        taps = [kernels.motion(one["length"], one["angle"]) for one in params]
-        return convolve_batch(pictures, taps)
+    def kernel(self, params: Params) -> kernels.Kernel:
+        return kernels.motion(params["length"], params["angle"])
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ next step go through it together.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
@@ -31,17 +31,6 @@ def _step(steps: Mapping[str, T], name: str) -> T:
     if name not in steps:
         raise UserError(f"the params name the step {name!r}; there are {', '.join(steps)}")
     return steps[name]
-
-
-def _by_step(
-    labels: list[Any], step: Callable[[Any], Degradation], pictures: Pictures, params: Batch
-) -> list[Tensor]:
-    """Pictures with the same label through ``step(label)`` together."""
-
-    def together(label: Any, some: list[Tensor], theirs: Batch) -> list[Tensor]:
-        return step(label).apply_batch(some, theirs)
-
-    return grouped(labels, pictures, params, together)
 
 
 @dataclass(frozen=True)
@@ -67,10 +56,12 @@ class Sequence(Degradation):
         return picture
 
     def apply_batch(self, pictures: Pictures, params: Batch, /) -> list[Tensor]:
+        def together(name: str, some: list[Tensor], steps: Batch) -> list[Tensor]:
+            return self._step(name).apply_batch(some, [step["params"] for step in steps])
+
         for position in range(len(self.steps)):
             steps = [one["steps"][position] for one in params]
-            names = [step["name"] for step in steps]
-            pictures = _by_step(names, self._step, pictures, [step["params"] for step in steps])
+            pictures = grouped(lambda _, step: step["name"], pictures, steps, together)
         return list(pictures)
 
     def resized(self, spec: Spec, params: Params) -> Spec:
@@ -117,8 +108,10 @@ class _OneOf(Degradation):
         return self._chosen(params[self.key]).apply(picture, params["params"])
 
     def apply_batch(self, pictures: Pictures, params: Batch, /) -> list[Tensor]:
-        values = [one[self.key] for one in params]
-        return _by_step(values, self._chosen, pictures, [one["params"] for one in params])
+        def together(value: Any, some: list[Tensor], theirs: Batch) -> list[Tensor]:
+            return self._chosen(value).apply_batch(some, [one["params"] for one in theirs])
+
+        return grouped(lambda _, one: one[self.key], pictures, params, together)
 
     def resized(self, spec: Spec, params: Params) -> Spec:
         return self._chosen(params[self.key]).resized(spec, params["params"])
@@ -217,8 +210,10 @@ class Recipe(Degradation):
         return self.body(Spec(*picture.shape[:2])).apply(picture, params)
 
     def apply_batch(self, pictures: Pictures, params: Batch, /) -> list[Tensor]:
-        sizes = [tuple(picture.shape[1:]) for picture in pictures]
-        return _by_step(sizes, lambda size: self.body(Spec(*size)), pictures, params)
+        def together(size: tuple[int, int], some: list[Tensor], theirs: Batch) -> list[Tensor]:
+            return self.body(Spec(*size)).apply_batch(some, theirs)
+
+        return grouped(lambda picture, _: tuple(picture.shape[1:]), pictures, params, together)
 
     def resized(self, spec: Spec, params: Params) -> Spec:
         return self.body(spec).resized(spec, params)

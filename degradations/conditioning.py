@@ -12,8 +12,8 @@ from torch import Tensor
 
 from palette.degradations.base import Degradation, between, check, clipped, quantile
 from palette.degradations.batches import Batch, by_size, column, normal_batch
-from palette.degradations.blur import convolve_batch, convolve_separable
-from palette.degradations.kernels import gaussian_line, round_gaussian
+from palette.degradations.blur import KernelBlur, convolve_separable
+from palette.degradations.kernels import Kernel, gaussian_line
 from palette.degradations.noise import normal
 from palette.seeding import draw_seed
 from palette.types import Params, Picture, Spec
@@ -42,7 +42,7 @@ class NoiseConditioning(Degradation):
 
 
 @dataclass(frozen=True)
-class BlurConditioning(Degradation):
+class BlurConditioning(KernelBlur):
     """Slight blur on half of the pictures, whose σ the network knows (cascades).
 
     Params: level (σ in pixels; 0 leaves the picture as it is).
@@ -55,16 +55,13 @@ class BlurConditioning(Degradation):
         sigma = between(*self.sigma, quantile(spec, rng))
         return {"level": sigma if rng.random() < self.probability else 0.0}
 
+    def kernel(self, params: Params) -> Kernel:
+        line = self._line(params)
+        return np.outer(line, line)
+
     def apply(self, picture: Picture, params: Params) -> Picture:
-        sigma = params["level"]
-        return convolve_separable(picture, gaussian_line(_size(sigma), sigma))
+        return convolve_separable(picture, self._line(params))
 
-    @by_size
-    def apply_batch(self, pictures: Tensor, params: Batch) -> Tensor:
-        sigmas = [one["level"] for one in params]
-        return convolve_batch(pictures, [round_gaussian(_size(sigma), sigma) for sigma in sigmas])
-
-
-def _size(sigma: float) -> int:
-    """An odd side that holds 4 σ to either side."""
-    return 2 * max(1, round(4 * sigma)) + 1
+    def _line(self, params: Params) -> Kernel:
+        """Long enough for 4 σ to either side."""
+        return gaussian_line(2 * max(1, round(4 * params["level"])) + 1, params["level"])

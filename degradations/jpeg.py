@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from palette.degradations import jpeg_tensors
-from palette.degradations.base import Degradation, check, quantile, round_to_bits
+from palette.degradations.base import Degradation, check, clipped, quantile
 from palette.degradations.batches import Batch, by_size
 from palette.errors import UserError
 from palette.types import Params, Picture, Spec
@@ -129,14 +129,13 @@ class Quantise(Degradation):
         return {"bits": self.bits}
 
     def apply(self, picture: Picture, params: Params) -> Picture:
-        return round_to_bits(check(picture), params["bits"])
+        largest = np.float32(2 ** params["bits"] - 1)
+        scaled = check(picture) * largest
+        np.rint(scaled, out=scaled)
+        scaled /= largest
+        return clipped(scaled)
 
     @by_size
     def apply_batch(self, pictures: Tensor, params: Batch) -> Tensor:
-        return round_to_bits_batch(pictures, params)
-
-
-def round_to_bits_batch(pictures: Tensor, params: Batch) -> Tensor:
-    """The nearest pictures that files can hold, of the ``bits`` per channel in their params."""
-    largest = pictures.new_tensor([2 ** one["bits"] - 1 for one in params])[:, None, None, None]
-    return torch.round(pictures.clamp(0, 1) * largest) / largest
+        largest = pictures.new_tensor([2 ** one["bits"] - 1 for one in params])[:, None, None, None]
+        return torch.round(pictures.clamp(0, 1) * largest) / largest

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from palette.degradations.base import round_to_bits
-from palette.degradations.batches import Batch, by_size
-from palette.degradations.jpeg import Jpeg, round_to_bits_batch
+from palette.degradations.batches import Batch, Pictures
+from palette.degradations.jpeg import Jpeg, Quantise
 from palette.degradations.masks import AnyShape, Border, Boxes, Hole
-from palette.degradations.resize import Resizing, Shrink, resize_batch
+from palette.degradations.resize import Resizing, Shrink
 from palette.degradations.strokes import FreeForm
 from palette.types import Params, Picture, Spec
 
@@ -31,13 +30,10 @@ class SrBicubic(Resizing):
         return Shrink(self.scale).draw(spec, rng) | {"bits": self.bits}
 
     def apply(self, picture: Picture, params: Params) -> Picture:
-        return round_to_bits(super().apply(picture, params), params["bits"])
+        return Quantise().apply(super().apply(picture, params), params)
 
-    @by_size
-    def apply_batch(self, pictures: Tensor, params: Batch) -> Tensor:
-        height, width = params[0]["height"], params[0]["width"]
-        small = resize_batch(pictures, height, width, [one["method"] for one in params])
-        return round_to_bits_batch(small, params)
+    def apply_batch(self, pictures: Pictures, params: Batch, /) -> list[Tensor]:
+        return Quantise().apply_batch(super().apply_batch(pictures, params), params)
 
 
 PALETTE_JPEG = Jpeg(worst=5, best=30, decay=10)

@@ -14,7 +14,7 @@ from torch import Tensor
 from palette.degradations import Degradation, build
 from palette.degradations.base import check_severity
 from palette.degradations.batches import stacked
-from palette.degradations.masks import Hole
+from palette.degradations.masks import GREY, Hole
 from palette.degradations.pins import check_pins, parse_pins, pin
 from palette.errors import UserError
 from palette.types import Condition, Observation, Params, Picture, Spec
@@ -161,10 +161,10 @@ class HoleTask(DegradedTask):
         return Observation(operator.apply(clean, params), operator.mask(params))
 
     def baseline(self, observation: Observation) -> Picture:
-        """The hole in the mean colour of what is known (grey where nothing is)."""
+        """The hole in the mean colour of what is known (grey where nothing is known)."""
         hole = _hole(observation)
         known = observation.picture[~hole]
-        colour = known.mean(axis=0) if len(known) else np.full(3, 0.5)
+        colour = known.mean(axis=0) if len(known) else np.full(3, GREY)
         return np.where(hole[..., None], colour, observation.picture).astype(np.float32)
 
     def condition(self, observation: Observation, rng: np.random.Generator) -> Condition:

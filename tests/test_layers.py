@@ -35,7 +35,7 @@ def imports(path: Path) -> set[str]:
     found = {alias.name for n in nodes if isinstance(n, ast.Import) for alias in n.names}
     parts = [(n.module, a.name) for n in nodes if isinstance(n, ast.ImportFrom) for a in n.names]
     found |= {f"{of}.{name}" if f"{of}.{name}" in MODULES else of for of, name in parts}
-    return found & MODULES.keys()
+    return {name for name in found if name in MODULES}
 
 
 GRAPH = {module: imports(path) - {module} for module, path in MODULES.items()}

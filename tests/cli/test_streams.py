@@ -40,9 +40,13 @@ def unread(args: Sequence[str], stream: str) -> subprocess.CompletedProcess[byte
     read, write = os.pipe()
     os.close(read)
     try:
-        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, stream: write}
-        environment = {**os.environ, "COLUMNS": "1"}
-        return subprocess.run([*COMMAND, *args], env=environment, check=False, **streams)
+        return subprocess.run(
+            [*COMMAND, *args],
+            stdout=write if stream == "stdout" else subprocess.PIPE,
+            stderr=write if stream == "stderr" else subprocess.PIPE,
+            env={**os.environ, "COLUMNS": "1"},
+            check=False,
+        )
     finally:
         os.close(write)
 

@@ -87,8 +87,8 @@ class WholePictureTask(DegradedTask):
     """Every pixel is to be made, and the simplest restoration is what the network is shown."""
 
     conditioning: Literal["none", "noise_conditioning", "blur_conditioning"] = "none"
-    """Augment what the network is shown in training, and show it the strength (cascades, Ho et al.
-    2022); needs --model.strength. `palette restore --strength` chooses it."""
+    """In training, augment what the network is shown and show it the strength (Ho et al. 2022,
+    cascades); needs --model.strength. `palette restore --strength` chooses it."""
 
     residual: ClassVar[bool] = True
     masked: ClassVar[bool] = False

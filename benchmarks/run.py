@@ -2,10 +2,10 @@
 
     python benchmarks/run.py [--model RUN --data FOLDER] [NAME ...]
 
-One after the other, nothing else running. Each script beside this one prints ratios against a
-named peer that ran in the same process. ``--model``, a super-resolution run, and ``--data``, clean
-pictures that it has not seen, go to those that judge quality; without them these train a network
-of minutes. With names only those run, and their sections of the page alone are written anew.
+They run one after the other; let nothing else run. Each script prints ratios against a named peer
+that ran in the same process. Those that judge quality take ``--model``, a super-resolution run, and
+``--data``, clean pictures that it has not seen; without them they train a small network for some
+minutes. With NAMEs only those scripts run, and only their sections of the page are replaced.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ def main() -> int:
         if done.returncode:
             failed.append(script.name)
             continue
-        told = " ".join(["python", f"benchmarks/{script.name}", *_told(flags)])
-        sections[script.stem] = f"`{told}`\n\n{machine()}.\n\n```\n{done.stdout.strip()}\n```\n"
+        shown = " ".join(["python", f"benchmarks/{script.name}", *_without_paths(flags)])
+        sections[script.stem] = f"`{shown}`\n\n{machine()}.\n\n```\n{done.stdout.strip()}\n```\n"
     text = "\n".join(f"## {name}\n\n{sections[name]}" for name in sorted(sections))
     PAGE.write_text(f"{TITLE}\n{text}", encoding="utf-8")
     if failed:
@@ -75,8 +75,8 @@ def _flags(name: str, model: str | None, data: str | None) -> list[str]:
     return [*flags, "--pictures", "32", "--samples", "4"] if name == "samplers" and model else flags
 
 
-def _told(flags: list[str]) -> list[str]:
-    """Paths of this machine are nobody else's: what they stand for is told."""
+def _without_paths(flags: list[str]) -> list[str]:
+    """The flags for the page: a path of this machine becomes what it is, RUN or FOLDER."""
     named = {"--model": "RUN", "--data": "FOLDER"}
     return [named.get(before, flag) for before, flag in zip(["", *flags], flags, strict=False)]
 

@@ -20,7 +20,9 @@ class Demo:
     out: Path = Path("palette-demo")
     """A new folder for the run and its report."""
     steps: int = STEPS
+    """Steps of the optimizer in all."""
     seed: int = 0
+    """Of the training and of the evaluation."""
 
 
 def run(args: Demo) -> int:
@@ -41,7 +43,7 @@ def run(args: Demo) -> int:
 The mean answer (one evaluation) is {gain:+.2f} dB from bicubic: PSNR favours means.
 One sample is {gap:.2f} dB below it; a draw from a perfect posterior would be 3.01 dB below.
 It has the detail that the mean lacks, and that detail is invented.
-Two minutes on a few photographs are a start. Train longer, on your own pictures:
+Two minutes on a few photographs are only a start. Train longer, on your own pictures:
 
     palette train super-resolution --data YOUR_PHOTOS --out runs/x4
 

@@ -70,15 +70,13 @@ def examine() -> tuple[dict[str, Any], list[str]]:
         )
         return found, problems
     from palette.machine.device import choose_device
-    from palette.machine.format import choose_dtype
+    from palette.machine.format import choose_dtype, remembered
 
     device = choose_device("auto")
     found["device"] = str(device)
     found["precision"] = str(choose_dtype("auto", device)).removeprefix("torch.")
     found["threads"] = torch.get_num_threads()
-    from palette.machine.format import remembered
-
     for machine, times in remembered().items():
-        told = ", ".join(f"{name} {milliseconds:g} ms" for name, milliseconds in times.items())
-        found[f"measured: {machine}"] = told
+        measured = ", ".join(f"{name} {milliseconds:g} ms" for name, milliseconds in times.items())
+        found[f"measured: {machine}"] = measured
     return found, problems

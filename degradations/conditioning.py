@@ -26,10 +26,10 @@ class NoiseConditioning(Degradation):
     Params: level (its standard deviation, pictures being in [0, 1]), seed.
     """
 
-    level: tuple[float, float] = (0.0, 0.3)
+    strength: tuple[float, float] = (0.0, 0.3)
 
     def draw(self, spec: Spec, rng: np.random.Generator) -> Params:
-        return {"level": between(*self.level, quantile(spec, rng)), "seed": draw_seed(rng)}
+        return {"level": between(*self.strength, quantile(spec, rng)), "seed": draw_seed(rng)}
 
     def apply(self, picture: Picture, params: Params) -> Picture:
         noise = np.float32(params["level"]) * normal(picture.shape, params["seed"])

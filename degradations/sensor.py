@@ -97,15 +97,15 @@ def gains(params: Params) -> np.ndarray:
 
 
 def bayer(height: int, width: int) -> np.ndarray:
-    """``(height, width, 3)`` float32: 1 where the RGGB mosaic samples that channel."""
+    """``(height, width, 3)`` float32: 1 where the RGGB mosaic keeps that channel."""
     even_row = (np.arange(height) % 2 == 0)[:, None]
     even_column = (np.arange(width) % 2 == 0)[None, :]
     red, blue = even_row & even_column, ~even_row & ~even_column
     return np.stack([red, ~(red | blue), blue], axis=-1).astype(np.float32)
 
 
-def sampled(raw: np.ndarray) -> np.ndarray:
-    """The mosaic (H, W) of ``raw`` (H, W, 3): what :func:`bayer` samples."""
+def mosaic_of(raw: np.ndarray) -> np.ndarray:
+    """The mosaic (H, W) of ``raw`` (H, W, 3): what :func:`bayer` keeps."""
     mosaic = raw[..., 1].copy()
     mosaic[::2, ::2] = raw[::2, ::2, 0]
     mosaic[1::2, 1::2] = raw[1::2, 1::2, 2]
@@ -164,7 +164,7 @@ class SensorNoise(Degradation):
     def apply(self, picture: Picture, params: Params) -> Picture:
         padded = cv2.copyMakeBorder(check(picture), PAD, PAD, PAD, PAD, cv2.BORDER_REFLECT_101)
         raw = to_raw(np.asarray(padded, np.float32), params)
-        mosaic = sampled(raw)
+        mosaic = mosaic_of(raw)
         variance = np.float32(params["shot"]) * mosaic + np.float32(params["read"])
         noise = normal(mosaic.shape, params["seed"]) * np.sqrt(variance)
         mosaic = np.minimum(mosaic + noise, 1)  # negative values stay: black lies above raw zero

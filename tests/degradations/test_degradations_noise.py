@@ -11,7 +11,7 @@ from palette.degradations.conditioning import BlurConditioning, NoiseConditionin
 from palette.degradations.corruptions import ImpulseNoise, Pixelate
 from palette.degradations.grayscale import WEIGHTS, Grayscale
 from palette.degradations.noise import GaussianNoise, PoissonNoise, SpeckleNoise
-from palette.degradations.sensor import SensorNoise, bayer, demosaic, from_raw, sampled, to_raw
+from palette.degradations.sensor import SensorNoise, bayer, demosaic, from_raw, mosaic_of, to_raw
 from palette.seeding import rng
 from palette.types import Params, Picture, Spec
 
@@ -123,8 +123,8 @@ def test_the_mosaic_is_rggb_and_demosaicking_linear() -> None:
     assert pattern[1, 1].tolist() == [0, 0, 1]
     y, x = np.mgrid[:20, :24].astype(np.float32)
     ramps = np.stack([x / 30, y / 30, (x + y) / 60], axis=-1)
-    assert np.array_equal(sampled(ramps), (ramps * bayer(20, 24)).sum(axis=2))
-    result = demosaic(sampled(ramps))
+    assert np.array_equal(mosaic_of(ramps), (ramps * bayer(20, 24)).sum(axis=2))
+    result = demosaic(mosaic_of(ramps))
     assert np.abs(result - ramps)[2:-2, 2:-2].max() < 1e-6  # bilinear is exact on ramps
 
 
@@ -136,8 +136,8 @@ def test_sensor_noise_without_noise_is_the_picture_on_smooth_parts() -> None:
 
 
 def test_raw_noise_has_the_variance_of_shot_and_read() -> None:
-    """Measured at the green samples, where demosaicking keeps the value, before the forward
-    camera: the scene is grey, its gains and colours are undone."""
+    """Measured at the green pixels of the mosaic, where demosaicking keeps the value, before the
+    forward camera: the scene is grey, its gains and colours are undone."""
     params = camera(4, shot=0.004, read=0.0001, gain=1.0, red_gain=1.0, blue_gain=1.0)
     picture = flat(0.5)
     raw = float(to_raw(picture, params)[0, 0, 1])
@@ -148,7 +148,7 @@ def test_raw_noise_has_the_variance_of_shot_and_read() -> None:
     ]
     slope = (curve[1] - curve[0]) / (high - low)
     noise = SensorNoise().apply(picture, params).mean(axis=2) - 0.5
-    # Grey noise of a demosaicked picture: every sample is spread over its neighbours, the sum of
+    # Grey noise of a demosaicked picture: every raw value is spread over its neighbours, the sum of
     # the three channels weighs each raw value alike, so the local mean has the raw variance.
     blocks = noise.reshape(SIDE // 8, 8, SIDE // 8, 8).mean(axis=(1, 3))
     assert blocks.std() == pytest.approx(expected * slope / 8, rel=0.2)

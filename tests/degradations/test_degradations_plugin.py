@@ -89,10 +89,11 @@ def test_the_task_is_a_task(plugin: ModuleType) -> None:
 
 CHECK = """
 import sys
-from palette.cli import main
+from palette.cli.main import main
 from palette.tasks import available
 from palette.types import Task
-assert isinstance(available()["scanline-removal"](), Task)
+task = available()["scanline-removal"]()
+assert isinstance(task, Task) and task.name == "scanline-removal"
 for name in ("scanlines", "haze"):
     code = main(["degrade", name, sys.argv[1], f"{sys.argv[2]}/{name}", "--count", "2"])
     assert code == 0, code

@@ -86,8 +86,8 @@ def test_bsr_light() -> None:
     is_uniform(column(found["isotropic"], "sigma_x"), 0, 2.4 / 4)
     assert len(found["blur"]) == DRAWS
     has_shares([next(iter(p)) for p in found["down"]], {"factor": 0.8, "scale": 0.2})
-    levels = [p["level_255"] for p in found["noise"] if p["kind"] != "correlated"]
-    is_integer_uniform(levels, 1, 2)
+    deviations = [p["level_255"] for p in found["noise"] if p["kind"] != "correlated"]
+    is_integer_uniform(deviations, 1, 2)
     is_integer_uniform(column(found["jpeg"], "quality"), 80, 95)
     assert "sensor" not in found
     assert BsrLight().scale == 4
@@ -153,11 +153,11 @@ def test_real_esrgan() -> None:
         is_uniform(factors[factors > 1].tolist(), 1, high)
         is_uniform(factors[factors < 1].tolist(), low, 1)
 
-    for name, level, strength in (("noise", 30, 3.0), ("noise_again", 25, 2.5)):
+    for name, deviation, strength in (("noise", 30, 3.0), ("noise_again", 25, 2.5)):
         gaussian = [p for p in found[name] if "kind" in p]
         poisson = [p for p in found[name] if "peak" in p]
         has_shares([p in poisson for p in found[name]], {True: 0.5, False: 0.5})
-        is_uniform(column(gaussian, "level_255"), 1, level)
+        is_uniform(column(gaussian, "level_255"), 1, deviation)
         has_shares(column(gaussian, "kind"), {"colour": 0.6, "grey": 0.4})
         is_uniform(column(poisson, "strength"), 0.05, strength)
         has_shares(column(poisson, "grey"), {True: 0.4, False: 0.6})

@@ -34,6 +34,14 @@ def test_the_list_of_packages_is_that_of_the_folders() -> None:
     assert {f"{package.replace('.', '/')}/__init__.py" for package in found} <= shipped()
 
 
+def test_data_files_are_listed() -> None:
+    """Everything beside Python files in the packages is in package-data."""
+    listed = CONFIG["tool"]["setuptools"]["package-data"]
+    for path in (Path(name) for name in shipped() if not name.endswith(".py")):
+        patterns = listed.get(".".join(path.parent.parts), [])
+        assert any(path.match(pattern) for pattern in patterns), path
+
+
 def test_the_links_of_the_checkout_lead_to_the_folders() -> None:
     for folder in LINKS:
         assert (ROOT / "palette" / folder).resolve() == ROOT / folder

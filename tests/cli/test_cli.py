@@ -195,16 +195,3 @@ def test_lists(capsys: Capture) -> None:
     assert main(["doctor", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["problems"] == []
     assert main(["--version"]) == 0
-
-
-def test_a_bug_of_ours_keeps_its_traceback(
-    monkeypatch: pytest.MonkeyPatch, capsys: Capture
-) -> None:
-    import palette.cli.tasks as tasks
-
-    def broken(args: object) -> int:
-        raise AssertionError("ours")
-
-    monkeypatch.setattr(tasks, "run", broken)
-    with pytest.raises(AssertionError, match="ours"):
-        main(["tasks"])

@@ -191,12 +191,14 @@ class Restorer:
 
     def _mean_of_samples(self, batch: Batch) -> NDArray[np.float32]:
         """(B, H, W, 3): each sample has its own key of noise."""
-        seeds, mean = batch.seeds, None
-        for n in range(batch.sampling.samples):
-            keys = tuple(entropy(seed, "sample", n) for seed in seeds)
-            one = self._fitting(replace(batch, seeds=keys))
-            mean = one if mean is None else np.add(mean, one, out=mean)
-        assert mean is not None
+
+        def sample(n: int) -> NDArray[np.float32]:
+            seeds = tuple(entropy(seed, "sample", n) for seed in batch.seeds)
+            return self._fitting(replace(batch, seeds=seeds))
+
+        mean = sample(0)
+        for n in range(1, batch.sampling.samples):
+            mean += sample(n)
         mean /= batch.sampling.samples
         return mean
 
@@ -211,9 +213,7 @@ class Restorer:
         tile = automatic(batch.pixels, self.solver.room(batch.pixels))
         if len(batch.seeds) == 1:
             return halving(run, tile)
-        whole = None if tile else if_memory_suffices(lambda: run(None))
-        return (
-            np.concatenate([self._fitting(one) for one in batch.alone()])
-            if whole is None
-            else whole
-        )
+        whole = if_memory_suffices(lambda: run(None)) if tile is None else None
+        if whole is not None:
+            return whole
+        return np.concatenate([self._fitting(one) for one in batch.alone()])

@@ -13,7 +13,7 @@ from importlib.metadata import entry_points
 from palette.degradations.base import Degradation
 from palette.degradations.blur import Blur, DefocusBlur, MotionBlur, SincBlur, UnsharpMask
 from palette.degradations.bsr import Bsr, BsrLight, BsrPlus
-from palette.degradations.compose import Mixture
+from palette.degradations.compose import Choice, Mixture
 from palette.degradations.conditioning import BlurConditioning, NoiseConditioning
 from palette.degradations.corruptions import CORRUPTIONS
 from palette.degradations.grayscale import Grayscale
@@ -43,6 +43,10 @@ PIPELINES: dict[str, Entry] = {
     "bsr_plus": BsrPlus,
     "real_esrgan": RealEsrgan,
     "palette_jpeg": (PALETTE_JPEG, "JPEG of quality 5–30, the low ones more often (Palette)."),
+    "photo_jpeg": (
+        Choice({"usual": (0.7, Jpeg(5, 40)), "full": (0.3, Jpeg(5, 40, subsampling="4:4:4"))}),
+        "JPEG of quality 5–40, 30 % of it with full colour resolution.",
+    ),
     "palette_inpainting": (PALETTE_INPAINTING, "A hole of strokes (60 %) or boxes (Palette)."),
     "palette_uncropping": (
         PALETTE_UNCROPPING,
@@ -80,6 +84,10 @@ OPERATORS: dict[str, Entry] = {
     "gaussian_shrink": GaussianShrink,
     "rescale": Rescale,
     "gaussian_noise": GaussianNoise,
+    "white_noise": (
+        GaussianNoise((5, 50), {"colour": 1.0}, whole=False),
+        "Gaussian noise of σ 5–50 of 255, each channel for itself.",
+    ),
     "speckle_noise": SpeckleNoise,
     "poisson_noise": PoissonNoise,
     "sensor_noise": SensorNoise,

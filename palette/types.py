@@ -6,9 +6,9 @@ Inside of it, pictures are tensors ``(B, 3, H, W)``, float32 in [−1, 1].
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +67,18 @@ class Condition:
     strength: float | None = None
     """Of the conditioning augmentation, which the network is shown; None where there is none."""
 
+    def shown(self, mask: bool) -> NDArray[np.float32]:
+        """What enters the network, (H, W, 3), or (H, W, 4) with ``mask``, 1 where x is missing."""
+        if not mask:
+            return self.x
+        missing = np.zeros(self.x.shape[:2], np.float32) if self.region is None else self.region
+        return np.dstack([self.x, missing])
+
+
+TargetName = Literal["residual", "picture", "chroma"]
+"""What is diffused: the difference to the condition, the picture, or the difference without its
+luma, which the condition has."""
+
 
 @runtime_checkable
 class Task(Protocol):
@@ -77,12 +89,17 @@ class Task(Protocol):
 
     name: ClassVar[str]
     """That of ``palette train NAME``."""
-    residual: ClassVar[bool]
-    """Whether the condition is near the target, so that y − x is what is diffused."""
     masked: ClassVar[bool]
     """Whether an observation must have a mask."""
     batched: ClassVar[bool]
     """Whether the task can degrade on the device, by ``condition_batch``."""
+    resize: ClassVar[bool]
+    """Whether training crops are of random scales: the task has to see whole things."""
+    coloured: ClassVar[bool]
+    """Whether grey pictures are left out of training: they teach the task nothing."""
+
+    @property
+    def target(self) -> TargetName: ...
 
     @property
     def conditioning(self) -> str:
@@ -97,6 +114,15 @@ class Task(Protocol):
     @property
     def multiple(self) -> int:
         """Sides of a clean picture must be multiples of this."""
+        ...
+
+    @property
+    def classical(self) -> Mapping[str, Callable[[Observation], Picture]]:
+        """Restorations without a network other than the baseline, rows of an evaluation by name."""
+        ...
+
+    def members(self) -> tuple[Member, ...]:
+        """What a network serves that is trained for this: the task itself."""
         ...
 
     def draw(self, spec: Spec, rng: np.random.Generator) -> Params:
@@ -131,3 +157,12 @@ class Task(Protocol):
     def finish(self, restored: Picture, observation: Observation) -> Picture:
         """Put back what the observation knows for certain (the pixels outside of the hole)."""
         ...
+
+
+@dataclass(frozen=True)
+class Member:
+    """One of the tasks that a network serves, and its share of the training examples."""
+
+    name: str
+    task: Task
+    weight: float = 1.0

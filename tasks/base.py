@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
@@ -14,10 +15,11 @@ from torch import Tensor
 from palette.degradations import Degradation, build
 from palette.degradations.base import check_severity
 from palette.degradations.batches import stacked
-from palette.degradations.masks import GREY, Hole
+from palette.degradations.fill import FILLS, Fill
+from palette.degradations.masks import Hole
 from palette.degradations.pins import check_pins, parse_pins, pin
 from palette.errors import UserError
-from palette.types import Condition, Observation, Params, Picture, Spec
+from palette.types import Condition, Member, Observation, Params, Picture, Spec, TargetName
 
 
 @dataclass(frozen=True)
@@ -40,22 +42,34 @@ class DegradedTask(ABC):
     scale: tyro.conf.Suppress[int | None] = field(default=None, init=False, repr=False)
 
     name: ClassVar[str]
-    residual: ClassVar[bool]
     masked: ClassVar[bool]
     batched: ClassVar[bool] = False
+    resize: ClassVar[bool] = False
+    coloured: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         check_severity(self.severity)
         check_pins(self.operator, parse_pins(self.pins), self.degradation)
 
     @property
+    def target(self) -> TargetName:
+        return "residual"
+
+    @property
     def multiple(self) -> int:
         return self.scale or 1
+
+    @property
+    def classical(self) -> Mapping[str, Callable[[Observation], Picture]]:
+        return {}
 
     @property
     def operator(self) -> Degradation:
         """What turns a clean picture into the observed one."""
         return build(self.degradation, self.multiple)
+
+    def members(self) -> tuple[Member, ...]:
+        return (Member(self.name, self),)
 
     def draw(self, spec: Spec, rng: np.random.Generator) -> Params:
         params = self.operator.draw(replace(spec, severity=self.severity), rng)
@@ -90,7 +104,6 @@ class WholePictureTask(DegradedTask):
     """In training, augment what the network is shown and show it the strength (Ho et al. 2022,
     cascades); needs --model.strength. `palette restore --strength` chooses it."""
 
-    residual: ClassVar[bool] = True
     masked: ClassVar[bool] = False
     batched: ClassVar[bool] = True
 
@@ -140,11 +153,19 @@ class WholePictureTask(DegradedTask):
 
 @dataclass(frozen=True)
 class HoleTask(DegradedTask):
-    """Pixels under a mask are to be made. The hole of the condition is filled with N(0, 1) noise
-    and the loss counts the hole only; there is no mask channel (Palette, appendix)."""
+    """Pixels under a mask are to be made. The loss counts the hole only."""
 
-    residual: ClassVar[bool] = False
+    fill: Literal["harmonic", "telea", "navier-stokes", "mean", "noise"] = "harmonic"
+    """What the network is shown in the hole and starts from: a cheap continuation of the
+    surroundings, whose error is diffused. noise: N(0, 1) as in Palette, where the picture itself is
+    diffused."""
+
     masked: ClassVar[bool] = True
+    resize: ClassVar[bool] = True
+
+    @property
+    def target(self) -> TargetName:
+        return "picture" if self.fill == "noise" else "residual"
 
     @property
     def operator(self) -> Hole:
@@ -160,22 +181,36 @@ class HoleTask(DegradedTask):
         operator = self.operator
         return Observation(operator.apply(clean, params), operator.mask(params))
 
+    @property
+    def _cheapest(self) -> str:
+        return "harmonic" if self.fill == "noise" else self.fill
+
+    @property
+    def classical(self) -> Mapping[str, Callable[[Observation], Picture]]:
+        """The other ways to fill the hole without a network."""
+        others = {name: fill for name, fill in FILLS.items() if name != self._cheapest}
+        return {f"{name}-fill": partial(_filled, fill) for name, fill in others.items()}
+
     def baseline(self, observation: Observation) -> Picture:
-        """The hole in the mean colour of what is known (grey where nothing is known)."""
-        hole = _hole(observation)
-        known = observation.picture[~hole]
-        colour = known.mean(axis=0) if len(known) else np.full(3, GREY)
-        return np.where(hole[..., None], colour, observation.picture).astype(np.float32)
+        """The hole filled without a network; where the network is shown noise, harmonically."""
+        return _filled(FILLS[self._cheapest], observation)
 
     def condition(self, observation: Observation, rng: np.random.Generator) -> Condition:
         hole = _hole(observation)
-        noise = rng.standard_normal(observation.picture.shape, dtype=np.float32)
-        x = np.where(hole[..., None], noise, 2 * observation.picture - 1)
-        return Condition(x.astype(np.float32), hole.astype(np.float32))
+        if self.fill == "noise":
+            noise = rng.standard_normal(observation.picture.shape, dtype=np.float32)
+            x = np.where(hole[..., None], noise, 2 * observation.picture - 1).astype(np.float32)
+        else:
+            x = 2 * self.baseline(observation) - 1
+        return Condition(x, hole.astype(np.float32))
 
     def finish(self, restored: Picture, observation: Observation) -> Picture:
         """Known pixels are those of the observation, exactly."""
         return np.where(_hole(observation)[..., None], restored, observation.picture)
+
+
+def _filled(fill: Fill, observation: Observation) -> Picture:
+    return fill(observation.picture, _hole(observation))
 
 
 def _hole(observation: Observation) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from palette.diffusion.loss import Target
+from palette.diffusion.loss import Targets
 from palette.diffusion.steps import Clip, Network
 
 PERCENTILE = 0.995
@@ -13,7 +13,7 @@ PERCENTILE = 0.995
 
 
 def drop_condition(x: Tensor, dropped: Tensor) -> Tensor:
-    """``x`` (B, 3, H, W) with 0, mid-grey, in place of the conditions that ``dropped`` (B,) marks.
+    """``x`` (B, C, H, W) with 0, mid-grey, in place of the conditions that ``dropped`` (B,) marks.
 
     A network that sometimes sees no condition learns p(y) beside p(y | x) (Ho & Salimans 2022).
     """
@@ -34,7 +34,7 @@ def guided(network: Network, weight: float) -> Network:
     return both
 
 
-def dynamic_clip(target: Target, x: Tensor) -> Clip:
+def dynamic_clip(target: Targets, x: Tensor) -> Clip:
     """Dynamic thresholding (Imagen, Saharia et al. 2022b, section 2.3), in picture space.
 
     Guidance drives ŷ out of [−1, 1], where a hard clip saturates it. Each picture is clamped to

@@ -58,7 +58,11 @@ def gamma_of_logsnr(value: Tensor) -> Tensor:
 class Schedule:
     """How γ is drawn in training, and which γ the network has seen.
 
-    ``name``: "logsnr" draws uniformly in log-SNR from ``gamma_min`` to ``gamma_max``. "palette"
+    ``name``: "logsnr" draws uniformly in log-SNR from ``gamma_min`` to ``gamma_max``. "normal"
+    draws log-SNR ~ N(``mean``, ``std``²), where a loss can still fall (EDM, Karras et al. 2022,
+    section 5), but the share ``noise_share`` of nearly pure noise, uniform in log-SNR up to
+    :data:`PURE_NOISE`, so that the answer of one evaluation is learnt too. "adaptive" is
+    "logsnr" here: :mod:`palette.training.draws` changes it by the running loss. "palette"
     and "cosine" draw a step of the discrete schedule and then γ uniformly between that step and
     the next, as SR3 does (Saharia et al. 2021, eq. 10–11); steps outside of the bounds are left
     out. A sampler must never ask for a γ below ``gamma_min``: the network has not seen it, and
@@ -69,6 +73,9 @@ class Schedule:
     name: str
     gamma_min: float
     gamma_max: float
+    mean: float = 1.0
+    std: float = 2.4
+    noise_share: float = 0.25
 
     def __post_init__(self) -> None:
         if self.name not in _DRAWS:
@@ -76,22 +83,31 @@ class Schedule:
         _check_range(self.gamma_min, self.gamma_max)
 
     def draw(self, u: Tensor) -> Tensor:
-        """One γ per sample: ``u`` (B, 2) uniform in [0, 1) gives (B,) float32 on u's device."""
-        gamma = _DRAWS[self.name](u.double(), self.gamma_min, self.gamma_max)
+        """One γ per example: ``u`` (B, 2) uniform in [0, 1) gives (B,) float32 on u's device."""
+        gamma = _DRAWS[self.name](u.double(), self)
         return gamma.clamp(self.gamma_min, self.gamma_max).float()
 
 
-def _draw_logsnr(u: Tensor, gamma_min: float, gamma_max: float) -> Tensor:
-    low, high = _logit(gamma_min), _logit(gamma_max)
+def _draw_logsnr(u: Tensor, schedule: Schedule) -> Tensor:
+    low, high = _logit(schedule.gamma_min), _logit(schedule.gamma_max)
     return torch.sigmoid(low + (high - low) * u[:, 0])
 
 
-def _draw_palette(u: Tensor, gamma_min: float, gamma_max: float) -> Tensor:
-    return _draw_between(_palette_levels(), u, gamma_min, gamma_max)
+def _draw_normal(u: Tensor, schedule: Schedule) -> Tensor:
+    share, low = schedule.noise_share, _logit(schedule.gamma_min)
+    pure = u[:, 0] < share
+    noisy = low + (PURE_NOISE - low) * u[:, 0] / max(share, 1e-9)
+    inside = u[:, 1].clamp(1e-12, 1 - 1e-12)
+    normal = schedule.mean + schedule.std * torch.special.ndtri(inside)
+    return torch.sigmoid(torch.where(pure, noisy, normal))
 
 
-def _draw_cosine(u: Tensor, gamma_min: float, gamma_max: float) -> Tensor:
-    return _draw_between(_cosine_levels(), u, gamma_min, gamma_max)
+def _draw_palette(u: Tensor, schedule: Schedule) -> Tensor:
+    return _draw_between(_palette_levels(), u, schedule.gamma_min, schedule.gamma_max)
+
+
+def _draw_cosine(u: Tensor, schedule: Schedule) -> Tensor:
+    return _draw_between(_cosine_levels(), u, schedule.gamma_min, schedule.gamma_max)
 
 
 def _draw_between(levels: Tensor, u: Tensor, gamma_min: float, gamma_max: float) -> Tensor:
@@ -124,8 +140,10 @@ def _sigmoid(value: float) -> float:
     return 1 / (1 + math.exp(-value))
 
 
-_DRAWS: dict[str, Callable[[Tensor, float, float], Tensor]] = {
+_DRAWS: dict[str, Callable[[Tensor, Schedule], Tensor]] = {
     "logsnr": _draw_logsnr,
+    "normal": _draw_normal,
+    "adaptive": _draw_logsnr,
     "palette": _draw_palette,
     "cosine": _draw_cosine,
 }
@@ -152,11 +170,16 @@ pixels), so that sampling could not start there from noise alone. Above: the noi
 standard deviation of 0.01, 1.3 of 255; a grid that ends at 8 would smooth detail below 2.3 of 255.
 """
 
+PURE_NOISE = -4.0
+"""Log-SNR below which y_t holds next to nothing of y: 2 % of its power."""
+
 _PALETTE = _palette_levels()
 _COSINE = _cosine_levels()[(_cosine_levels() >= GAMMA_MIN) & (_cosine_levels() <= GAMMA_MAX)]
 
 SCHEDULES: dict[str, Schedule] = {
     "logsnr": Schedule("logsnr", GAMMA_MIN, GAMMA_MAX),
+    "normal": Schedule("normal", GAMMA_MIN, GAMMA_MAX),
+    "adaptive": Schedule("adaptive", GAMMA_MIN, GAMMA_MAX),
     "palette": Schedule("palette", float(_PALETTE.min()), float(_PALETTE.max())),
     "cosine": Schedule("cosine", float(_COSINE.min()), float(_COSINE.max())),
 }

@@ -137,7 +137,9 @@ def measure(denoiser: Denoiser, formats: Sequence[Format], mode: Mode) -> dict[s
     side = -(-(128 if gpu else 64) // step) * step
     draws = torch.Generator(device).manual_seed(0)
     batch = 8
-    x, y_t = torch.randn((2, batch, 3, side, side), generator=draws, device=device)
+    y_t = torch.randn((batch, 3, side, side), generator=draws, device=device)
+    mask = y_t[:, : int(bool(denoiser.unet.architecture.mask))]
+    x = torch.cat([y_t, mask], dim=1)
     gamma = torch.full((batch,), 0.5, device=device)
     passes: dict[str, Callable[[], None]] = {}
     for f in formats:
@@ -168,7 +170,7 @@ def _restoring_pass(
 
     def run() -> None:
         with torch.inference_mode(), autocast(x.device, f.dtype):
-            network(x, y_t, gamma)
+            network(x, y_t, gamma, task=torch.zeros_like(gamma, dtype=torch.int64))
 
     return run
 
@@ -180,7 +182,11 @@ def _training_pass(
 
     def run() -> None:
         with autocast(x.device, f.dtype):
-            loss = network(x, y_t, gamma).square().mean()
+            loss = (
+                network(x, y_t, gamma, task=torch.zeros_like(gamma, dtype=torch.int64))
+                .square()
+                .mean()
+            )
         loss.backward()
         network.zero_grad(set_to_none=True)
 

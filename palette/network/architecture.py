@@ -12,7 +12,7 @@ from palette.errors import UserError
 
 @dataclass(frozen=True)
 class Architecture:
-    """What :class:`palette.network.unet.UNet` is built from; each checkpoint has all of it."""
+    """What :class:`palette.network.unet.UNet` is built from; it travels with every checkpoint."""
 
     width: int = 64
     """Channels at full resolution."""
@@ -36,6 +36,14 @@ class Architecture:
     """Which number of the noise level is embedded; published Palette weights expect gamma."""
     strength: Annotated[bool, tyro.conf.arg(aliases=["--model.level"])] = False
     """Embed the strength of the conditioning augmentation too (cascades, Ho et al. 2022)."""
+    middle_attention: bool = True
+    """Self-attention in the middle, at the lowest resolution, whatever that is."""
+    mask: bool | None = None
+    """Show the network what is missing as one more channel (GLIDE, Nichol et al. 2022). Without a
+    choice: where a task has holes that are filled with something else than noise."""
+    tasks: int | None = None
+    """Tasks that a learned embedding tells apart. Without a choice: all of a network's, where it
+    has several; 0 shows it none."""
 
     def __post_init__(self) -> None:
         if not self.multipliers or min(self.multipliers) < 1:
@@ -45,6 +53,8 @@ class Architecture:
         for name in ("width", "blocks", "head_width", "groups", "patch"):
             if getattr(self, name) < 1:
                 raise UserError(f"model.{name} is {getattr(self, name)}: it must be at least 1")
+        if (self.tasks or 0) < 0:
+            raise UserError(f"model.tasks is {self.tasks}: it must be at least 0")
         if not 0 <= self.dropout < 1:
             raise UserError(f"model.dropout is {self.dropout}: it must be in [0, 1)")
         for multiplier in self.multipliers:
@@ -54,7 +64,8 @@ class Architecture:
                     f"model.groups is {self.groups}, which does not divide {channels} channels: "
                     f"choose a width that is a multiple of {self.groups}, or fewer groups"
                 )
-            attends = bool(self.attention) or multiplier == self.multipliers[-1]
+            middle = self.middle_attention and multiplier == self.multipliers[-1]
+            attends = bool(self.attention) or middle
             if attends and channels % min(self.head_width, channels):
                 raise UserError(
                     f"model.head_width is {self.head_width}, which does not divide "

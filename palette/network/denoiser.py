@@ -16,8 +16,8 @@ class Denoiser(nn.Module):
     """f(x, y_t, γ) ≈ ε, in float32 whatever precision the network runs in.
 
     output "skip": ε̂ = √(1−γ)·y_t + √γ·F, so that ŷ = √γ·y_t − √(1−γ)·F is bounded at every
-    noise level (F is then −v of Salimans & Ho 2022, eq. 8). output "plain": ε̂ = F. γ and the
-    strength of a conditioning augmentation are (B,), or (1,) for the whole batch.
+    noise level (F is then −v of Salimans & Ho 2022, eq. 8). output "plain": ε̂ = F. γ, the
+    strength and the task are (B,), or (1,) for the whole batch.
     """
 
     def __init__(self, architecture: Architecture, image_size: int) -> None:
@@ -25,9 +25,14 @@ class Denoiser(nn.Module):
         self.unet = UNet(architecture, image_size)
 
     def forward(
-        self, x: Tensor, y_t: Tensor, gamma: Tensor, strength: Tensor | None = None
+        self,
+        x: Tensor,
+        y_t: Tensor,
+        gamma: Tensor,
+        strength: Tensor | None = None,
+        task: Tensor | None = None,
     ) -> Tensor:
-        F = self.unet(x, y_t, gamma, strength).float()
+        F = self.unet(x, y_t, gamma, strength, task).float()
         if self.unet.architecture.output == "plain":
             return F
         g = gamma[:, None, None, None]

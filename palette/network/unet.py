@@ -120,7 +120,9 @@ class Stage(nn.Module):
 class UNet(nn.Module):
     """F(x, y_t, γ): (B, 3, H, W), (B, 3, H, W), (B,) → (B, 3, H, W).
 
-    With ``architecture.strength`` also (B,) strengths of conditioning augmentation, 0 by default.
+    With ``architecture.mask`` x has a fourth channel, 1 where the picture is missing. With
+    ``architecture.strength`` also (B,) strengths of conditioning augmentation, 0 by default; with
+    ``architecture.tasks`` the number of each example's task, (B,) int64, 0 by default.
 
     ``image_size`` is the training size: it fixes at which depths there is attention. Afterwards
     any H and W that are multiples of ``architecture.stride`` will do.
@@ -146,7 +148,9 @@ class UNet(nn.Module):
 
         self.embedding = NoiseEmbedding(a.width, a.embedding)
         self.strength_embedding = NoiseEmbedding(a.width, "strength") if a.strength else None
-        self.stem = nn.Conv2d(2 * channels * a.patch**2, a.width, 3, padding=1)
+        self.task_embedding = nn.Embedding(a.tasks, emb) if a.tasks else None
+        shown = 2 * channels + bool(a.mask)
+        self.stem = nn.Conv2d(shown * a.patch**2, a.width, 3, padding=1)
 
         self.down = nn.ModuleList()
         current, skips = a.width, [a.width]
@@ -160,7 +164,8 @@ class UNet(nn.Module):
                 skips.append(current)
 
         middle = [ResidualBlock(current, current, emb, a.groups, a.dropout) for _ in range(2)]
-        self.middle = nn.ModuleList([Stage(middle[0], attention(current)), Stage(middle[1])])
+        between = attention(current) if a.middle_attention else None
+        self.middle = nn.ModuleList([Stage(middle[0], between), Stage(middle[1])])
 
         self.up = nn.ModuleList()
         for depth in reversed(range(len(widths))):
@@ -174,18 +179,22 @@ class UNet(nn.Module):
         self.head = _zeroed(nn.Conv2d(current, channels * a.patch**2, 3, padding=1))
 
     def forward(
-        self, x: Tensor, y_t: Tensor, gamma: Tensor, strength: Tensor | None = None
+        self,
+        x: Tensor,
+        y_t: Tensor,
+        gamma: Tensor,
+        strength: Tensor | None = None,
+        task: Tensor | None = None,
     ) -> Tensor:
-        stride = self.architecture.stride
-        if x.shape != y_t.shape or x.shape[-1] % stride or x.shape[-2] % stride:
-            raise UserError(
-                f"the network got x {tuple(x.shape)} and y_t {tuple(y_t.shape)}: they must be of "
-                f"one shape with sides that are multiples of {stride}"
-            )
+        self._check(x, y_t)
         embedding = self.embedding(gamma)
         if self.strength_embedding is not None:
             embedding = embedding + self.strength_embedding(
                 torch.zeros_like(gamma) if strength is None else strength
+            )
+        if self.task_embedding is not None:
+            embedding = embedding + self.task_embedding(
+                torch.zeros_like(gamma, dtype=torch.int64) if task is None else task
             )
         embedding = F.silu(embedding)
         h = torch.cat([x, y_t], dim=1)
@@ -203,6 +212,16 @@ class UNet(nn.Module):
             h = self._run(stage, h, embedding)
         h = self.head(norm_silu(self.head_norm, h))
         return F.pixel_shuffle(h, self.architecture.patch)
+
+    def _check(self, x: Tensor, y_t: Tensor) -> None:
+        stride, mask = self.architecture.stride, bool(self.architecture.mask)
+        fits = x.shape[:1] + x.shape[2:] == y_t.shape[:1] + y_t.shape[2:]
+        if not fits or x.shape[1] != y_t.shape[1] + mask or any(s % stride for s in x.shape[2:]):
+            raise UserError(
+                f"the network got x {tuple(x.shape)} and y_t {tuple(y_t.shape)}: they must be of "
+                f"one shape{' but for the mask channel of x' if mask else ''} with sides that are "
+                f"multiples of {stride}"
+            )
 
     def _run(self, stage: nn.Module, h: Tensor, embedding: Tensor) -> Tensor:
         if self.recompute and torch.is_grad_enabled():

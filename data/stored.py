@@ -24,3 +24,13 @@ def to_stored(picture: NDArray[np.float32], bit_depth: BitDepth) -> NDArray:
     """float32 in [0, 1] to the nearest uint8 or uint16."""
     kind = np.uint8 if bit_depth == 8 else np.uint16
     return np.rint(picture * np.iinfo(kind).max).astype(kind)
+
+
+def is_grey(stored: NDArray, tolerance: float = 0.004) -> bool:
+    """Whether the channels of (H, W, 3) stored values differ by a level of 8 bits at most.
+
+    The mean difference counts, so that the specks of a coded grey picture do not.
+    """
+    highest = np.iinfo(stored.dtype).max if stored.dtype.kind == "u" else 1.0
+    few = stored[::4, ::4].astype(np.float32) / highest
+    return float(np.ptp(few, axis=2).mean()) < tolerance

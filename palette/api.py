@@ -2,43 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from palette.config import RunConfig, from_dict, merge, preset, read_toml, to_dict
-from palette.errors import UserError, nearest
-from palette.tasks import available
-from palette.types import Task
+from palette.config import DataConfig, RunConfig, from_dict, merge, preset, read_toml, to_dict
+from palette.errors import UserError
+from palette.tasks.choosing import find_member
+from palette.tasks.generalist import Generalist, make_trainable
+from palette.types import Member, Task
 
 if TYPE_CHECKING:
+    from palette.checkpoint import Model
+    from palette.data.sources import Source
+    from palette.eval.report.overview import Overview
     from palette.eval.report.result import Report
     from palette.restoring.restorer import Restorer
     from palette.restoring.sampling import Sampling
+    from palette.training.state import Init
 
 
-def make_task(name: str, options: Mapping[str, Any]) -> Task:
-    """The task ``name`` with its options; UserError names the choices."""
-    tasks = available()
-    if name not in tasks:
-        raise UserError(f"task is {name!r}: {nearest(name, tasks)}")
-    return from_dict(tasks[name], options)
-
-
-def resolve(
+def configure(
     task: str, *layers: Mapping[str, Any], architecture: str | None = None
-) -> tuple[RunConfig, Task]:
-    """The whole configuration of a run: defaults under ``layers``, the later over the earlier.
+) -> tuple[RunConfig, Task | Generalist]:
+    """The configuration of a run as it was chosen, and the task or generalist.
 
-    ``architecture`` names a model preset; so may ``preset`` in a layer's [model].
+    Defaults under ``layers``, the later over the earlier. ``architecture`` names a model preset; so
+    may ``preset`` in a layer's [model].
     """
     named = [layer.get("model", {}).get("preset") for layer in layers]
     chosen = preset(([name for name in (*named, architecture) if name] or ["tiny"])[-1])
-    values = merge({"model": to_dict(chosen)}, *layers, {"task": task})
+    flag = {} if architecture is None else {"model": to_dict(chosen)}  # wins over files, whole
+    values = merge({"model": to_dict(chosen)}, *layers, flag, {"task": task})
     values["model"].pop("preset", None)
-    made = make_task(task, values.get("options", {}))
+    made = make_trainable(task, values.get("options", {}))
     return from_dict(RunConfig, merge(values, {"options": to_dict(made)})), made
+
+
+def resolve(task: str, *layers: Mapping[str, Any]) -> tuple[RunConfig, Sequence[Member]]:
+    """The whole configuration of a run, and the tasks that its network serves."""
+    config, made = configure(task, *layers)
+    members = made.members()
+    return suited(config, members), members
+
+
+def suited(config: RunConfig, members: Sequence[Member]) -> RunConfig:
+    """The configuration with what of the network the tasks decide, where nobody else did."""
+    model = config.model
+    several = len(members) if len(members) > 1 else 0
+    mask = any(shows_mask(member) for member in members) if model.mask is None else model.mask
+    tasks = several if model.tasks is None else model.tasks
+    if 0 < tasks < len(members):
+        raise UserError(
+            f"model.tasks is {tasks}, but the network serves {len(members)} tasks: "
+            f"leave it out, or choose 0 to show it none"
+        )
+    return replace(config, model=replace(model, mask=mask, tasks=tasks))
+
+
+def shows_mask(member: Member) -> bool:
+    """Whether the network must be shown the hole; one that is filled with noise can be seen."""
+    return member.task.masked and member.task.target != "picture"
 
 
 def train(
@@ -50,69 +75,143 @@ def train(
     seed: int | None = None,
     options: Mapping[str, Any] | None = None,
     config: Mapping[str, Any] | str | Path | None = None,
+    val: str | Path | None = None,
+    init: str | Path | None = None,
+    init_partial: bool = False,
 ) -> Restorer:
     """Train a model and return it, ready to restore.
 
     ``task`` is a key of ``palette.tasks.TASKS``; ``data`` a folder of pictures, an .h5 file or
     "bundled"; ``out`` a new folder for the run; ``options`` the task's own, e.g. {"scale": 4};
+    ``val`` pictures for validation (otherwise a share of ``data``); ``init`` a model whose weights
+    the run starts from, with ``init_partial`` those that fit;
     ``config`` nested settings, e.g. {"model": {"preset": "small"}, "train": {"batch": 8}}, or a
     TOML file. Raises UserError for bad settings or data, Preempted, Diverged.
     """
-    from palette.data.opening import open_source
-    from palette.training import loop as training
+    from palette.training.state import Init
 
     layer = read_toml(Path(config)) if isinstance(config, str | Path) else dict(config or {})
-    given = {"data": {"path": str(data)}, "steps": steps, "seed": seed, "options": options}
+    data_layer = {"path": str(data)} | ({} if val is None else {"val": str(val)})
+    given = {"data": data_layer, "steps": steps, "seed": seed, "options": options}
     given = {key: value for key, value in given.items() if value is not None}
-    resolved, made = resolve(task, layer, given)
-    training.train(resolved, made, open_source(resolved.data.path), Path(out))
-    return load(out, device=resolved.train.device)
+    resolved, members = resolve(task, layer, given)
+    start = None if init is None else Init(Path(init), init_partial)
+    start_run(resolved, members, Path(out), start)
+    return load(out, task=members[0].name, device=resolved.train.device)
 
 
-def resume(run: str | Path, steps: int | None = None) -> Restorer:
+def start_run(
+    config: RunConfig, members: Sequence[Member], out: Path, init: Init | None = None
+) -> None:
+    """Train in the new folder ``out``; UserError where it is inside of the pictures."""
+    from palette.training.loop import train as run
+
+    config = replace(config, data=_absolute(config.data))
+    if Path(config.data.path) in (out.resolve(), *out.resolve().parents):
+        raise UserError(f"{out} is inside of the pictures {config.data.path}: choose another --out")
+    run(config, members, *sources(config), out, init=init)
+
+
+def _absolute(data: DataConfig) -> DataConfig:
+    """Paths that stay true when the run is continued from another folder."""
+
+    def whole(path: str | None) -> str | None:
+        return path if path in (None, "bundled") else str(Path(path).resolve())
+
+    return replace(data, path=whole(data.path) or data.path, val=whole(data.val))
+
+
+def sources(config: RunConfig) -> tuple[Source, Source | None]:
+    """Pictures for training and for validation; the latter None where none are named."""
+    from palette.data.opening import open_source
+
+    data = config.data
+    if data.val is None and data.path == "bundled":
+        return open_source(data.path), open_source(data.path, split="held_out")
+    return open_source(data.path), None if data.val is None else open_source(data.val)
+
+
+def resume(
+    run: str | Path,
+    steps: int | None = None,
+    data: str | Path | None = None,
+    val: str | Path | None = None,
+) -> Restorer:
     """Continue a stopped run, or a finished one to more ``steps`` in all; return its model.
+
+    The same run, to the same bits: ``data`` and ``val`` name a new place of the same pictures. To
+    start another training from its weights use :func:`train` with ``init``.
 
     Raises as :func:`train` does, IntegrityError for a damaged checkpoint, InUse for a run that
     another process continues.
     """
-    from palette.data.opening import open_source
     from palette.training import loop as training
 
     run = Path(run)
     values = read_toml(run / "config.toml")
     if steps is not None:
         values["steps"] = steps
-    resolved, made = resolve(values.get("task", ""), values)
-    source = open_source(resolved.data.path)
-    training.train(resolved, made, source, run, resume=True)
-    return load(run, device=resolved.train.device)
+    moved = {"path": data, "val": val}
+    moved = {key: str(place) for key, place in moved.items() if place is not None}
+    resolved, members = resolve(values.get("task", ""), values, {"data": moved})
+    resolved = replace(resolved, data=_absolute(resolved.data))
+    training.train(resolved, members, *sources(resolved), run, resume=True)
+    return load(run, task=members[0].name, device=resolved.train.device)
 
 
 def load(
     model: str | Path,
     *,
+    task: str | None = None,
+    scale: int | None = None,
     device: str = "auto",
     precision: str = "auto",
     **sampling: Any,
 ) -> Restorer:
     """Load a run folder or a model folder.
 
+    ``task``, and ``scale`` where it has several, choose one of the tasks that the model serves; a
+    model of one task needs neither.
+
     ``sampling``: fields of :class:`palette.Sampling` (answer, steps, sampler, grid, samples …).
     Raises UserError for others and where there is no model, IntegrityError for a damaged one.
     """
-    from palette.checkpoint import load_model
     from palette.restoring.restorer import Restorer
     from palette.restoring.sampling import Sampling
 
+    loaded, members = read_model(model)
+    number = find_member(members, task, scale)
+    return Restorer(loaded, members, number, from_dict(Sampling, sampling), device, precision)
+
+
+def read_model(model: str | Path) -> tuple[Model, Sequence[Member]]:
+    """The network of a run folder or a model folder, and the tasks that it serves."""
+    from palette.checkpoint import load_model
+
     loaded = load_model(Path(model))
-    task = make_task(loaded.config.task, loaded.config.options)
-    return Restorer(loaded, task, from_dict(Sampling, sampling), device, precision)
+    made = make_trainable(loaded.config.task, loaded.config.options)
+    return loaded, made.members()
+
+
+def load_tasks(
+    model: str | Path, task: str | None = None, scale: int | None = None, device: str = "auto"
+) -> dict[str, Restorer]:
+    """The model at the task that is asked for, or where none is, at each of its tasks by name."""
+    from palette.restoring.restorer import Restorer
+
+    loaded, members = read_model(model)
+    every = task is None and scale is None
+    numbers = range(len(members)) if every else [find_member(members, task, scale)]
+    first = Restorer(loaded, members, numbers[0], device=device)
+    return {members[number].name: first.doing(number) for number in numbers}
 
 
 def search(
     model: str | Path,
     data: str | Path = "bundled",
     *,
+    task: str | None = None,
+    scale: int | None = None,
     pictures: int = 24,
     samples: int = 4,
     reference_steps: int = 250,
@@ -125,7 +224,8 @@ def search(
     """Find the noise levels that suit a model, save them with it and return them.
 
     ``route``: fields of :class:`palette.restoring.sampling.Route` (steps, sampler, start, eta …);
-    restoring uses the levels for this sampler, start and number of steps. ``samples`` of each of
+    restoring uses the levels for this sampler, start and number of steps, and for this task:
+    ``task`` and ``scale`` as in :func:`load`. ``samples`` of each of
     ``pictures`` crops are compared with ``reference_steps`` ancestral steps; ``data`` as in
     :func:`train`, unseen in training. ``progress`` gets every improvement and its score, first
     that of the logsnr grid. Raises UserError and IntegrityError as :func:`load` does.
@@ -137,7 +237,7 @@ def search(
     from palette.restoring.search import search as search_levels
 
     begin = Sampling(**asdict(from_dict(Route, route)), grid="logsnr")
-    restorer = load(model, device=device, precision=precision)
+    restorer = load(model, task=task, scale=scale, device=device, precision=precision)
     source = open_source(data, split="held_out")
     crops = take_crops(restorer, source, pictures, seed)
     trial = Trial(restorer, crops, samples, reference_steps)
@@ -145,6 +245,7 @@ def search(
     progress(begin, before)
     best, score = search_levels(trial, begin, progress)
     entry = {
+        "task": restorer.member.name,
         "sampler": best.sampler,
         "start": best.start,
         "steps": best.steps,
@@ -165,21 +266,35 @@ def evaluate(
     model: Restorer | str | Path,
     data: str | Path = "bundled",
     out: str | Path = "report",
+    *,
+    task: str | None = None,
+    scale: int | None = None,
     **request: Any,
-) -> Report:
+) -> Report | Overview:
     """Degrade clean pictures, restore them, and write an HTML, JSON and CSV report to ``out``.
+
+    A Restorer is judged at its task, a folder with a model at each of its tasks: where these are
+    several, the result is an Overview, and the Report of each is in ``out`` / NAME. ``task`` and
+    ``scale`` choose one of them, as in :func:`load`; so does a protocol that fits one alone.
 
     ``data`` as in :func:`train`; "bundled" is the held-out part. ``request``: fields of
     :class:`palette.eval.request.Request` (metrics, protocol, limit, answers, samples, seed …);
     others are a UserError, as is a folder ``out`` of another evaluation.
     """
     from palette.data.opening import open_source
-    from palette.eval.evaluate import evaluate as run
     from palette.eval.request import Request
+    from palette.eval.several import evaluate_tasks
 
     checked = from_dict(Request, request)
-    restorer = load(model) if isinstance(model, str | Path) else model
-    return run(restorer, open_source(data, split="held_out"), out, checked)
+    if isinstance(model, str | Path):
+        restorers = load_tasks(model, task, scale)
+    else:
+        asked = task is not None or scale is not None
+        model = model.doing(find_member(model.members, task, scale)) if asked else model
+        restorers = {model.member.name: model}
+    report = evaluate_tasks(restorers, open_source(data, split="held_out"), out, checked)
+    assert report is not None  # as only a shard has none
+    return report
 
 
 def compare(

@@ -11,7 +11,7 @@ import json
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,8 @@ from palette.network.denoiser import Denoiser
 SCHEMA = 1
 """Of state.json, model.json and searched.json."""
 WEIGHTS = "weights.safetensors"
-SEARCHED_FOR = ("sampler", "start", "steps")
-"""The fields of a sampling that `palette search` finds levels for."""
+SEARCHED_FOR = ("task", "sampler", "start", "steps")
+"""What `palette search` finds levels for: a task of the model, by its name, and a sampling."""
 Tensors = dict[str, Tensor]
 """Parameters, or what belongs to them, by the parameter's name."""
 
@@ -73,12 +73,13 @@ class Model:
     """A trained network with all that is needed to use it."""
 
     denoiser: Denoiser
-    target: Target
+    targets: tuple[Target, ...]
+    """What is diffused of each task."""
     config: RunConfig
     info: dict[str, Any]
     """What model.json says: step, digest of the weights, fingerprint of the data, versions …"""
     searched: tuple[Mapping[str, Any], ...] = ()
-    """What `palette search` found: sampler, start, steps; logsnrs, eta and their scores."""
+    """What `palette search` found: task, sampler, start, steps; logsnrs, eta and their scores."""
 
 
 def save_model(folder: Path, model: Model) -> None:
@@ -87,7 +88,7 @@ def save_model(folder: Path, model: Model) -> None:
         about = {
             "schema": SCHEMA,
             **model.info,
-            "residual_scale": model.target.residual_scale,
+            "targets": [asdict(target) for target in model.targets],
             "sha256": _save_tensors(temporary / WEIGHTS, model.denoiser.state_dict()),
             "config": to_dict(model.config),
         }
@@ -96,7 +97,7 @@ def save_model(folder: Path, model: Model) -> None:
 
 
 def save_searched(folder: Path, entry: Mapping[str, Any]) -> None:
-    """Add to searched.json of a model folder, in place of an entry for the same sampling."""
+    """Add to searched.json of a model folder, in place of an entry for the same SEARCHED_FOR."""
     folder = _model_folder(folder)
     weights = _read_json(folder / "model.json")["sha256"]
     others = [
@@ -142,8 +143,8 @@ def load_model(folder: Path, device: str | torch.device = "cpu") -> Model:
     except RuntimeError as error:
         raise IntegrityError(f"{folder}: the weights do not fit model.json: {error}") from None
     denoiser.requires_grad_(False).eval().to(device)
-    target = Target(info["residual_scale"])
-    return Model(denoiser, target, config, info, _searched(folder, info["sha256"]))
+    targets = tuple(Target(**one) for one in info["targets"])
+    return Model(denoiser, targets, config, info, _searched(folder, info["sha256"]))
 
 
 def _save_tensors(path: Path, tensors: Tensors) -> str:

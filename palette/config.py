@@ -33,22 +33,37 @@ def _at_least(least: int, config: Any, names: str, prefix: str = "") -> None:
 class DiffusionConfig:
     """What is learnt: the noise levels, the loss and the target."""
 
-    schedule: Literal["logsnr", "palette", "cosine"] = "logsnr"
-    """Distribution of the training noise levels."""
+    schedule: Literal["normal", "logsnr", "adaptive", "palette", "cosine"] = "normal"
+    """Distribution of the training noise levels. normal: in log-SNR, where the loss can still fall,
+    with a share of pure noise. logsnr: uniform in log-SNR. adaptive: by the running loss."""
+    logsnr_mean: float = 1.0
+    """Of the schedule normal."""
+    logsnr_std: float = 2.4
+    """Of the schedule normal."""
+    noise_share: float = 0.25
+    """Of the schedule normal: examples whose target is next to pure noise, which teach the answer
+    of one evaluation."""
     p: Literal[1, 2] = 2
     """The ε-loss is |error|^p."""
     weight: Literal["constant", "inverse-gamma", "min-snr"] = "inverse-gamma"
     """Weight of the loss as a function of the noise level."""
     residual: bool = True
     """Diffuse the scaled residual where the task's condition is near its target."""
+    balance: bool = True
+    """Diffuse luma and chroma of a residual with a scale of their own, so that noise drowns
+    neither."""
     drop_condition: float = 0.0
     """Share of the examples whose condition is hidden, for classifier-free guidance; 0.1 is usual.
     `palette restore --guidance` uses it."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.drop_condition < 1:
+        for name, usual in {"drop_condition": 0.1, "noise_share": 0.25}.items():
+            value = getattr(self, name)
+            if not 0 <= value < 1:
+                raise UserError(f"diffusion.{name} is {value}: it must be in [0, 1), e.g. {usual}")
+        if not 0.1 <= self.logsnr_std <= 10:
             raise UserError(
-                f"diffusion.drop_condition is {self.drop_condition}: it must be in [0, 1), e.g. 0.1"
+                f"diffusion.logsnr_std is {self.logsnr_std}: choose 0.1 to 10, e.g. 2.4"
             )
 
 
@@ -63,14 +78,17 @@ class TrainConfig:
     learning_rate: float = 1e-3
     """Of AdamW."""
     warmup_images: int = 1000
-    """Images over which the learning rate rises linearly; it is constant afterwards, so that a
-    run may be resumed to any number of steps."""
+    """Images over which the learning rate rises linearly."""
+    decay: Literal["linear", "cosine", "none"] = "linear"
+    """How the learning rate falls. linear: held, and over the last fifth of the steps down to 0, so
+    that a run can be made longer before it decays. cosine: from the start on. none: constant."""
     weight_decay: float = 0.0
     """Of AdamW."""
     clip_norm: float = 1.0
     """Largest norm of the gradient."""
-    ema: float = 0.9999
-    """Decay of the averaged weights, warmed up as (1+n)/(10+n)."""
+    ema: tuple[float, ...] = (0.999, 0.9999)
+    """Decays of the averaged weights, each warmed up as (1+n)/(10+n). The model gets the average
+    that is best in validation."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """auto: the faster one, as measured once on the machine; bf16 needs hardware for it."""
     recompute: bool = False
@@ -84,14 +102,16 @@ class TrainConfig:
     """Steps between checkpoints."""
     keep: int = 2
     """Checkpoints kept."""
-    sample_every: int = 1000
-    """Steps between sample strips; 0 makes none."""
+    validate_every: int = 1000
+    """Steps between validations, each with a strip of pictures; 0: none."""
+    patience: int = 0
+    """Validations in a row without a gain, after which the run ends; 0: it does not."""
     log_every: int = 20
     """Steps between lines of metrics.jsonl."""
 
     def __post_init__(self) -> None:
         _at_least(1, self, "batch accumulate checkpoint_every keep log_every", "train.")
-        _at_least(0, self, "warmup_images weight_decay sample_every", "train.")
+        _at_least(0, self, "warmup_images weight_decay validate_every patience", "train.")
         if self.workers != "auto":
             _at_least(0, self, "workers", "train.")
         if not 0 < self.learning_rate < 1:
@@ -100,8 +120,8 @@ class TrainConfig:
             )
         if not self.clip_norm > 0:
             raise UserError(f"train.clip_norm is {self.clip_norm}: it must be positive")
-        if not 0 <= self.ema < 1:
-            raise UserError(f"train.ema is {self.ema}: it must be in [0, 1), e.g. 0.999")
+        if not self.ema or not all(0 <= decay < 1 for decay in self.ema):
+            raise UserError(f"train.ema is {self.ema}: give decays in [0, 1), e.g. 0.999")
 
 
 @dataclass(frozen=True)
@@ -110,15 +130,33 @@ class DataConfig:
 
     path: Annotated[str, tyro.conf.arg(aliases=["--data"])] = "bundled"
     """A folder of pictures, an .h5 file, or "bundled": scikit-image's photographs."""
+    val: Annotated[str | None, tyro.conf.arg(aliases=["--val"])] = None
+    """Pictures for validation: a folder or an .h5 file. Without it a share of the training pictures
+    is held out; of the bundled ones, those that are held out anyway."""
+    val_share: float = 0.05
+    """Share that is held out, by the digests of the names."""
+    val_crops: int = 8
+    """Crops of twice the size that each task is validated on."""
     size: int = 64
     """Side of the square training crops, in pixels."""
     flips: bool = True
     """Mirror half of the crops."""
+    grey_share: float = 0.0
+    """Share of the crops that are made grey, so that grey pictures are restored as well; none of
+    colorization."""
+    resize: Literal["auto", "random", "none"] = "auto"
+    """random: crops of random scales, from one pixel of the picture for each pixel of the crop to
+    the largest square. none: crops only. auto: random for tasks that need to see whole things
+    (colorization, inpainting, uncropping), none for the others."""
     degrade_on: Literal["worker", "device"] = "worker"
     """worker: NumPy, in the processes of the loader. device: batches of tensors, on the GPU."""
 
     def __post_init__(self) -> None:
         _at_least(8, self, "size", "data.")
+        _at_least(1, self, "val_crops", "data.")
+        for name in ("val_share", "grey_share"):
+            if not 0 <= getattr(self, name) <= 0.5:
+                raise UserError(f"data.{name} is {getattr(self, name)}: choose 0 to 0.5")
 
 
 @dataclass(frozen=True)

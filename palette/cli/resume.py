@@ -12,17 +12,23 @@ from palette.errors import OK
 
 @dataclass(frozen=True)
 class Resume:
-    """Continue a stopped run; with --steps, a finished one too."""
+    """Continue a stopped run; with --steps, a finished one too. It goes on as if it had never been
+    stopped. For another task, scale, or learning rate start a new run with
+    `palette train --init RUN`."""
 
     run: tyro.conf.Positional[Path]
     """The folder of the run."""
     steps: int | None = None
     """Steps of the optimizer in all."""
+    data: Path | None = None
+    """Where the training pictures are now; they must be the same."""
+    val: Path | None = None
+    """Where the validation pictures are now."""
 
 
 def run(args: Resume) -> int:
     from palette.api import resume
 
-    resume(args.run, args.steps)
+    resume(args.run, args.steps, args.data, args.val)
     print(f"the model is in {args.run}: palette restore {args.run} IN OUT")
     return OK

@@ -27,16 +27,20 @@ class Train(Generic[Options]):
     config: Path | None = None
     """A TOML file with settings; flags win over it."""
     preset: Literal["tiny", "small", "base", "paper"] | None = None
-    """A named network; the file and the --model flags win over it. Without it: tiny."""
+    """A named network, in place of the file's; the --model flags win over it. Without it: tiny."""
+    init: Path | None = None
+    """A model whose weights the run starts from; its task, scale and data may be others."""
+    init_partial: bool = False
+    """Start anew those weights of --init that do not fit."""
     settings: Annotated[RunSettings, tyro.conf.arg(name="")] = field(default_factory=RunSettings)
 
 
 def read_arguments(args: Sequence[str]) -> tuple[str, Train[Any]]:
-    """The task and its flags: defaults < preset < --config < flags."""
-    from palette.api import resolve
-    from palette.tasks import available
+    """The task and its flags: defaults < --config < --preset < the other flags."""
+    from palette.api import configure
+    from palette.tasks import trainable
 
-    tasks = available()
+    tasks = trainable()
     if not args or args[0] in ("-h", "--help"):
         print(
             f"usage: palette train TASK --out RUN [--data PATH] [...]\n\nTASK: {', '.join(tasks)}"
@@ -48,9 +52,9 @@ def read_arguments(args: Sequence[str]) -> tuple[str, Train[Any]]:
         raise UserError(f"task is {name!r}: {nearest(name, tasks)}")
     file, preset = _what_flags_start_from(flags)
     layer = {} if file is None else read_toml(file)
-    config, task = resolve(name, layer, architecture=preset)
+    config, task = configure(name, layer, architecture=preset)
     settings = RunSettings(**{f.name: getattr(config, f.name) for f in fields(RunSettings)})
-    default = Train(task, tyro.MISSING, file, preset, settings)  # type: ignore[arg-type]
+    default = Train(task, tyro.MISSING, file, preset, settings=settings)  # type: ignore[arg-type]
     return name, parse(Train[tasks[name]], flags, f"train {name}", default)
 
 
@@ -64,11 +68,13 @@ def _what_flags_start_from(flags: Sequence[str]) -> tuple[Path | None, str | Non
 
 
 def run(arguments: tuple[str, Train[Any]]) -> int:
-    from palette.data.opening import open_source
-    from palette.training.loop import train
+    from palette.api import start_run, suited
+    from palette.training.state import Init
 
     name, given = arguments
     config = RunConfig(task=name, options=to_dict(given.task), **vars(given.settings))
-    train(config, given.task, open_source(config.data.path), given.out)
+    members = given.task.members()
+    init = None if given.init is None else Init(given.init, given.init_partial)
+    start_run(suited(config, members), members, given.out, init)
     print(f"the model is in {given.out}: palette restore {given.out} IN OUT")
     return OK

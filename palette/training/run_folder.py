@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -18,22 +18,26 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
 
-import numpy as np
 import torch
 
-from palette.checkpoint import SCHEMA, checkpoints, save_model
-from palette.config import RunConfig, to_toml
+from palette.checkpoint import SCHEMA, checkpoints, load_checkpoint, save_model
+from palette.config import RunConfig, to_dict, to_toml
 from palette.data.images import write as write_picture
 from palette.errors import UserError
 from palette.files import lock, write_bytes, write_json
 from palette.progress import Progress
-from palette.restoring.restorer import Restorer
 from palette.training.set import TrainingSet
 from palette.training.state import State
-from palette.types import Spec
+from palette.training.validation import Validation
 
-STRIP_ROWS = 4
-"""Pictures on a strip of samples."""
+FREE = {
+    "steps",
+    "data.path",
+    "data.val",
+    *(f"train.{name}" for name in ("workers", "device", "recompute", "keep", "patience")),
+    *(f"train.{name}_every" for name in ("checkpoint", "validate", "log")),
+}
+"""Settings that `palette resume` may change: they leave the weights as they would have been."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class RunFolder:
 
     path: Path
     training_set: TrainingSet
+    validation: Validation | None
 
     @property
     def config(self) -> RunConfig:
@@ -67,17 +72,34 @@ class RunFolder:
         Lines of metrics.jsonl that the run will write again are taken out.
         """
         found = checkpoints(self.path)
-        if not found:
-            raise UserError(f"{self.path} holds no checkpoint: start it with `palette train`")
+        if not (self.path / "run.json").exists():
+            raise UserError(f"{self.path} holds no run: start one with `palette train`")
         about = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
         if about["data"] != self._about["data"]:
             raise UserError(
                 f"{self.path} was trained on other pictures ({about['pictures']} then, "
-                f"{len(self.training_set.source)} now): put them back, or start a new run"
+                f"{len(self.training_set.source)} now): put them back, name their new place with "
+                f"--data, or start a new run from its weights with --init {self.path}"
             )
-        state = State.load(found[-1], self.config, device)
+        if found:
+            tensors, saved = load_checkpoint(found[-1])
+            self._refuse_other_settings(saved["config"])
+            state = State.load(tensors, saved, self.config, device)
+        else:  # stopped before its first checkpoint
+            state = State.start(self.training_set, device)
         _drop_lines_after(self.path / "metrics.jsonl", state.step)
         return state
+
+    def _refuse_other_settings(self, before: dict[str, Any]) -> None:
+        """UserError names settings that a run cannot change on its way and stay the same run."""
+        then, now = _flat(before), _flat(to_dict(self.config))
+        differing = sorted(name for name in {*then, *now} - FREE if then.get(name) != now.get(name))
+        if differing:
+            named = ", ".join(f"{n} ({then.get(n)} then, {now.get(n)} now)" for n in differing)
+            raise UserError(
+                f"{self.path} cannot go on with another {named}: put it back in config.toml, or "
+                f"start a new run from its weights with --init {self.path}"
+            )
 
     def describe(self, state: State) -> None:
         """Write config.toml and run.json."""
@@ -102,24 +124,19 @@ class RunFolder:
             state.save(self.path, self.config)
             save_model(self.path / "model", state.model(self.config, self._about))
 
-    def write_strip(self, state: State) -> None:
-        """samples/step-N.png: rows of baseline | mean | sample | clean, of the first crops."""
-        task, model = self.training_set.task, state.model(self.config, self._about)
-        device = self.config.train.device
-        restorer = Restorer(model, task, device=device, precision=state.format)
-        seeds = range(STRIP_ROWS)
-        clean = [self.training_set.clean(position) for position in seeds]
-        observed = [
-            task.degrade(picture, task.draw(Spec(*picture.shape[:2]), np.random.default_rng(seed)))
-            for picture, seed in zip(clean, seeds, strict=True)
-        ]
-        columns = [
-            [task.baseline(observation) for observation in observed],
-            restorer.restore_observations(observed, "mean", seeds=seeds),
-            restorer.restore_observations(observed, "sample", seeds=seeds),
-            clean,
-        ]
-        strip = np.concatenate([np.concatenate(column, axis=0) for column in columns], axis=1)
+    def validate(self, state: State, metrics: Metrics) -> None:
+        """Judge the averages, note the better, keep the best model, write a strip."""
+        if self.validation is None:
+            return
+        models = {d: state.model(self.config, self._about, d) for d in state.averages}
+        found = self.validation.judge(state, models)
+        state.best.decay = found.decay
+        state.best.waiting += 1
+        if state.best.gain is None or found.gain > state.best.gain:
+            state.best.gain, state.best.step, state.best.waiting = found.gain, state.step, 0
+            save_model(self.path / "best", models[found.decay])
+        metrics.write({"step": state.step, "validation": found.as_json()})
+        strip = self.validation.strip(state, models[found.decay])
         (self.path / "samples").mkdir(exist_ok=True)
         write_picture(self.path / "samples" / f"step-{state.step}.png", strip)
 
@@ -174,10 +191,23 @@ class Metrics:
             "gradient_norm": _finite(norm),
             "images_per_second": len(self.losses) * images_per_step / (now - self.since),
         }
-        self.file.write(json.dumps(line) + "\n")
-        self.file.flush()
+        self.write(line)
         self.bar.note(f"loss {mean:.4f}")
         self.losses, self.since = [], now
+
+    def write(self, line: dict[str, Any]) -> None:
+        """One line, on its way to the disk at once."""
+        self.file.write(json.dumps(line) + "\n")
+        self.file.flush()
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by their dotted names."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        flat |= _flat(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
+    return flat
 
 
 def _finite(value: float) -> float | None:
@@ -185,11 +215,19 @@ def _finite(value: float) -> float | None:
 
 
 def _drop_lines_after(path: Path, step: int) -> None:
-    """Lines of steps that are done again would be there twice."""
+    """Lines of steps that are done again would be there twice; a cut one cannot be read."""
     if path.exists():
         lines = path.read_text(encoding="utf-8").splitlines()
-        kept = [line for line in lines if json.loads(line)["step"] <= step]
+        kept = [line for line in lines if _step_of(line) <= step]
         write_bytes(path, "".join(line + "\n" for line in kept).encode())
+
+
+def _step_of(line: str) -> float:
+    """Infinity where a full disk or a power failure cut it off."""
+    try:
+        return json.loads(line)["step"]
+    except ValueError:
+        return math.inf
 
 
 @contextmanager

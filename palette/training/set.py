@@ -3,26 +3,40 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from palette.config import RunConfig
 from palette.data.cache import CachedSource
 from palette.data.crops import Crops
 from palette.data.loader import Example, automatic_workers, batches, epoch_order
-from palette.data.stored import from_stored
+from palette.data.stored import from_stored, is_grey
+from palette.diffusion.loss import CHROMA_SHARE, LUMA, LUMA_SHARE, Target
 from palette.errors import UserError
 from palette.seeding import rng
-from palette.types import Params, Picture, Spec, Task
+from palette.types import Member, Params, Picture, Spec, Task
+
+MARGIN = 16
+"""Pixels around a crop that are degraded with it and then cut off: what is there depends on the
+border of the crop, of which a user's picture knows nothing. Two blocks of JPEG's colours."""
+REACH = 4
+"""The same for tasks with a scale, in pixels of the small picture: as far as two bicubic kernels
+see, that down and that up."""
+ONLY_CHROMA = Target(residual=True, chroma=True)
+SCALES = 4
+"""Steps of --data.resize random within a factor of two."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Examples on the device, float32: condition ``x`` and target ``y`` (B, 3, H, W)."""
+    """Examples on the device, float32: condition ``x`` (B, 3, H, W), or (B, 4, H, W) with the mask
+    channel, and target ``y`` (B, 3, H, W)."""
 
     x: Tensor
     y: Tensor
@@ -30,59 +44,129 @@ class Batch:
     """(B, 1, H, W), 1 where the loss counts; None: everywhere."""
     strength: Tensor | None = None
     """(B,) of the conditioning augmentation; None where there is none."""
+    task: Tensor | None = None
+    """(B,) int64, the number of each example's task; None where there is one task."""
 
 
 @dataclass(frozen=True)
 class TrainingSet:
     """Pictures of a source, cropped and degraded: the example at any global position.
 
-    Everything random depends on the seed and the position, on nothing that came before.
+    Each position draws one of the ``members``, the tasks, by weight. Everything random depends on
+    the seed and the position, on nothing that came before.
     """
 
     source: CachedSource
-    task: Task
+    members: Sequence[Member]
     config: RunConfig
 
     def __post_init__(self) -> None:
-        if self.config.data.degrade_on == "device" and not self.task.batched:
+        for member in self.members:
+            if member.task.conditioning != "none" and not self.config.model.strength:
+                raise UserError(
+                    "conditioning augmentation shows the network its strength: add --model.strength"
+                )
+        if self.config.data.degrade_on == "device" and not self._on_device_possible():
             raise UserError(
                 f"data.degrade_on is 'device', which {self.config.task} cannot: choose 'worker'"
             )
-        if self.task.conditioning != "none" and not self.config.model.strength:
-            raise UserError(
-                "conditioning augmentation shows the network its strength: add --model.strength"
-            )
 
-    def clean(self, position: int) -> Picture:
-        """The clean crop, (size, size, 3) in [0, 1]."""
+    def _on_device_possible(self) -> bool:
+        return len(self.members) == 1 and self.members[0].task.batched
+
+    def number(self, position: int) -> int:
+        """Which of the members the example at ``position`` is of."""
+        if len(self.members) == 1:
+            return 0
+        weights = np.array([member.weight for member in self.members])
+        draws = rng(self.config.seed, "task", position)
+        return int(draws.choice(len(weights), p=weights / weights.sum()))
+
+    def side(self, task: Task) -> int:
+        """Of the crop that is degraded: larger than the example, and a multiple of the scale."""
+        size = self.config.data.size
+        margin = self.margin(task)
+        return math.ceil((size + 2 * margin) / task.multiple) * task.multiple
+
+    def margin(self, task: Task) -> int:
+        """Pixels above and left of the example in the crop that is degraded.
+
+        A multiple of the scale, so that the small picture's pixels begin where the example does,
+        as they do in a user's picture.
+        """
+        if task.masked:  # a hole belongs to the whole crop, and falsifies nothing beyond it
+            return 0
+        return max(math.ceil(MARGIN / task.multiple), REACH) * task.multiple
+
+    def clean(self, position: int, task: Task, side: int) -> Picture:
+        """A clean crop, (side, side, 3) in [0, 1]."""
         seed, data = self.config.seed, self.config.data
-        index = epoch_order(seed, len(self.source), position)
-        crops = Crops(data.size, data.flips)
-        return from_stored(crops.crop(self.source.stored(index), rng(seed, "crop", position)))
+        stored = self._stored(position, task.coloured)
+        crop = self._crop(stored, rng(seed, "crop", position), task, side)
+        if task.coloured or rng(seed, "grey", position).random() >= data.grey_share:
+            return crop
+        return np.repeat((crop @ np.asarray(LUMA, np.float32))[..., None], 3, axis=2)
 
-    def params(self, position: int) -> Params:
+    def _crop(self, stored: NDArray, draws: np.random.Generator, task: Task, side: int) -> Picture:
+        data = self.config.data
+        if data.resize == "none" or (data.resize == "auto" and not task.resize):
+            return from_stored(Crops(side, data.flips).crop(stored, draws))
+        most = max(1.0, min(stored.shape[:2]) / side)
+        steps = draws.integers(math.floor(SCALES * math.log2(most)) + 1)
+        large = Crops(round(side * 2 ** (steps / SCALES)), data.flips).crop(stored, draws)
+        small = cv2.resize(from_stored(large), (side, side), interpolation=cv2.INTER_AREA)
+        return np.asarray(small, np.float32)
+
+    def _stored(self, position: int, coloured: bool) -> NDArray:
+        """The picture at a position; ``coloured``: the next one of its epoch that is not grey."""
+        seed, count = self.config.seed, len(self.source)
+        epoch, place = divmod(position, count)
+        for step in range(count if coloured else 1):
+            there = epoch * count + (place + step) % count
+            stored = self.source.stored(epoch_order(seed, count, there))
+            if not (coloured and is_grey(stored)):
+                return stored
+        raise UserError(f"all {count} pictures are grey: add coloured ones to learn colours from")
+
+    def params(self, position: int, task: Task) -> Params:
         """How the crop is degraded; it depends on the crop's size, not on its pixels."""
-        size, seed = self.config.data.size, self.config.seed
-        return self.task.draw(Spec(size, size, augment=True), rng(seed, "degrade", position))
+        side = self.side(task)
+        return task.draw(Spec(side, side, augment=True), rng(self.config.seed, "degrade", position))
 
     def example(self, position: int) -> Example:
-        """float32 arrays: ``x`` and ``y`` (3, size, size) in [−1, 1], where the task has them also
-        ``region`` (1, size, size) and ``strength`` ().
+        """float32 arrays: ``x`` (3 or 4, size, size) and ``y`` (3, size, size) in [−1, 1], where
+        there are any also ``region`` (1, size, size), ``strength`` () and ``task`` () int64.
 
-        y alone where batches are degraded on the device.
+        y alone, of the whole crop, where batches are degraded on the device.
         """
-        clean = self.clean(position)
-        arrays = {"y": (2 * clean - 1).transpose(2, 0, 1)}
-        if self.config.data.degrade_on == "worker":
-            observation = self.task.degrade(clean, self.params(position))
-            draws = rng(self.config.seed, "condition", position)
-            condition = self.task.condition(observation, draws)
-            arrays["x"] = condition.x.transpose(2, 0, 1)
-            if condition.region is not None:
-                arrays["region"] = condition.region[None]
-            if condition.strength is not None:
-                arrays["strength"] = np.array(condition.strength, np.float32)
-        return {key: np.array(value, order="C") for key, value in arrays.items()}
+        number = self.number(position)
+        task = self.members[number].task
+        clean = self.clean(position, task, self.side(task))
+        if self.config.data.degrade_on == "device":
+            return {"y": np.array((2 * clean - 1).transpose(2, 0, 1), order="C")}
+        observation = task.degrade(clean, self.params(position, task))
+        condition = task.condition(observation, rng(self.config.seed, "condition", position))
+        inner = self._inner(task)
+        layers = {
+            "y": (2 * clean - 1)[inner, inner],
+            "x": condition.shown(bool(self.config.model.mask))[inner, inner],
+        }
+        if any(member.task.masked for member in self.members):
+            everywhere = np.ones(clean.shape[:2], np.float32)
+            region = everywhere if condition.region is None else condition.region
+            layers["region"] = region[inner, inner, None]
+        arrays: Example = {
+            name: np.array(a.transpose(2, 0, 1), order="C") for name, a in layers.items()
+        }
+        if self.config.model.strength:
+            arrays["strength"] = np.array(condition.strength or 0.0, np.float32)
+        if len(self.members) > 1:
+            arrays["task"] = np.array(number, np.int64)
+        return arrays
+
+    def _inner(self, task: Task) -> slice:
+        """What is left of the rows, and of the columns, without the margin."""
+        return slice(self.margin(task), self.margin(task) + self.config.data.size)
 
     def batches(self, step: int, stop: int, device: torch.device) -> Iterator[Batch]:
         """The batches of the steps ``step`` to ``stop`` − 1, prepared ahead of their use.
@@ -103,22 +187,57 @@ class TrainingSet:
         return Batch(**there) if "x" in there else self._degraded(there["y"], first)
 
     def _degraded(self, y: Tensor, first: int) -> Batch:
-        params = [self.params(first + slot) for slot in range(len(y))]
-        x = self.task.condition_batch((y + 1) / 2, params)
-        if "augmentation" not in params[0]:
-            return Batch(x, y)
-        strengths = [one["augmentation"]["level"] for one in params]
-        return Batch(x, y, strength=x.new_tensor(strengths))
+        task = self.members[0].task
+        params = [self.params(first + slot, task) for slot in range(len(y))]
+        inner = self._inner(task)
+        x = task.condition_batch((y + 1) / 2, params)[..., inner, inner]
+        if self.config.model.mask:
+            x = torch.cat([x, torch.zeros_like(x[:, :1])], dim=1)
+        strengths = None
+        if self.config.model.strength:
+            drawn = [one["augmentation"]["level"] if "augmentation" in one else 0 for one in params]
+            strengths = x.new_tensor(drawn)
+        return Batch(x, y[..., inner, inner], strength=strengths)
 
-    def residual_scale(self, count: int = 64) -> float:
-        """Root mean square of y − x over the first examples: what makes the residual unit variance.
+    def grey(self, most: int = 100) -> tuple[int, int]:
+        """How many of the first ``most`` pictures are grey, and how many were looked at."""
+        count = min(most, len(self.source))
+        return sum(is_grey(self.source.stored(i)) for i in range(count)), count
+
+    def targets(self, residual: bool, balance: bool) -> tuple[Target, ...]:
+        """What is diffused of each task, its scales measured; ``residual`` = False: the picture.
+
+        ``balance``: the chroma gets a scale of its own.
+        """
+        return tuple(
+            self._target(number, member.task, balance)
+            if residual and member.task.target != "picture"
+            else Target()
+            for number, member in enumerate(self.members)
+        )
+
+    def _target(self, number: int, task: Task, balance: bool, count: int = 64) -> Target:
+        """Scales from the root mean square of y − x over the region of a task's first examples.
 
         At least 0.001, so that a condition that equals its target can be divided by it.
         """
         data = replace(self.config.data, degrade_on="worker")
-        alone = replace(self, config=replace(self.config, data=data))
-        squares = 0.0
+        config = replace(self.config, data=data)
+        alone = replace(self, members=[self.members[number]], config=config)
+        parts = np.zeros(3)  # squares of luma, chroma and all three channels
+        pixels = 0.0
         for position in range(count):
-            example = alone.example(position)
-            squares += float(np.mean((example["y"] - example["x"]) ** 2))
-        return max(math.sqrt(squares / count), 1e-3)
+            example = {k: torch.from_numpy(v)[None] for k, v in alone.example(position).items()}
+            error = example["y"] - example["x"][:, :3]
+            chroma = ONLY_CHROMA.for_all().project(error)
+            region = example.get("region", torch.ones_like(error[:, :1]))
+            squares = [(error - chroma).square(), chroma.square(), error.square()]
+            parts += [float((square * region).sum()) / 3 for square in squares]
+            pixels += float(region.sum())
+        shares = np.array([LUMA_SHARE, CHROMA_SHARE, 1.0])
+        luma, coloured, whole = np.sqrt(parts / shares / max(pixels, 1)).clip(1e-3).tolist()
+        if task.target == "chroma":
+            return replace(ONLY_CHROMA, scale=coloured)
+        if balance:
+            return Target(residual=True, scale=luma, gain=luma / coloured)
+        return Target(residual=True, scale=whole)

@@ -1,0 +1,67 @@
+"""Pictures for training and pictures for validation, the same split on every machine."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from numpy.typing import NDArray
+
+from palette.data.sources import Source, StoredSource, digest
+from palette.types import Picture
+
+LEAST = 4
+"""Pictures that a source must have for one to be held out."""
+
+
+class Subset:
+    """Some pictures of a source, in their order."""
+
+    def __init__(self, source: Source, indices: Sequence[int]) -> None:
+        self._source, self._indices = source, list(indices)
+        self.ids = [source.ids[i] for i in self._indices]
+        labels = source.labels
+        self.labels = None if labels is None else [labels[i] for i in self._indices]
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def read(self, index: int) -> Picture:
+        return self._source.read(self._indices[index])
+
+    def fingerprint(self) -> str:
+        return digest([self._source.fingerprint(), *self.ids])
+
+
+class StoredSubset(Subset):
+    """Of a source that can hand over what it stores."""
+
+    def __init__(self, source: StoredSource, indices: Sequence[int]) -> None:
+        super().__init__(source, indices)
+        self._stored = source
+
+    def stored(self, index: int) -> NDArray:
+        return self._stored.stored(self._indices[index])
+
+
+def split(source: Source, share: float) -> tuple[Source, Source | None]:
+    """Training pictures, and the ``share`` of them that validation gets; None where it gets none.
+
+    A name alone decides on which side its picture is, so that it stays there when others come and
+    go. At least one is held out of four or more pictures.
+    """
+    places = [_place(name) for name in source.ids]
+    held = {i for i, place in enumerate(places) if place < share}
+    if share and not held and len(places) >= LEAST:
+        held = {min(range(len(places)), key=places.__getitem__)}
+    if not held or len(held) == len(places):
+        return source, None
+    kind = StoredSubset if isinstance(source, StoredSource) else Subset
+    rest = [i for i in range(len(places)) if i not in held]
+    return kind(source, rest), kind(source, sorted(held))  # type: ignore[arg-type]
+
+
+def _place(name: str) -> float:
+    """A number in [0, 1) that depends on the name alone."""
+    hashed = hashlib.blake2b(name.encode(errors="surrogateescape"), digest_size=8).digest()
+    return int.from_bytes(hashed, "little") / 2**64

@@ -24,6 +24,10 @@ class Restore:
     """A picture, or a folder of pictures."""
     out: tyro.conf.Positional[Path]
     """A picture file (for one picture), or a folder."""
+    task: str | None = None
+    """Which of its tasks, for a model that has several."""
+    scale: int | None = None
+    """How many times larger, for a model that has several scales."""
     sampling: Annotated[Sampling, tyro.conf.OmitArgPrefixes] = field(default_factory=Sampling)
     seed: int = 0
     """Of the noise: the same seed gives the same picture."""
@@ -50,7 +54,14 @@ def run(args: Restore) -> int:
     if not args.source.exists():
         raise UserError(f"there is no picture or folder {args.source}: check the path")
     shard = parse_shard(args.shard)
-    restorer = load(args.model, device=args.device, precision=args.precision).using(args.sampling)
+    loaded = load(
+        args.model,
+        task=args.task,
+        scale=args.scale,
+        device=args.device,
+        precision=args.precision,
+    )
+    restorer = loaded.using(args.sampling)
     if args.source.is_file():
         is_file = args.out.suffix != "" and not args.out.is_dir()
         target = args.out if is_file else args.out / f"{args.source.stem}.{args.format}"

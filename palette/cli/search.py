@@ -16,10 +16,14 @@ from palette.restoring.sampling import Route, Sampling
 class Search:
     """Find the noise levels at which a sampler does with few evaluations what the same network does
     in hundreds of ancestral steps, and save them with the model: `palette restore` then uses them
-    for this sampler, start and number of steps."""
+    for this sampler, start and number of steps, and for this task."""
 
     model: tyro.conf.Positional[Path]
     """A run folder or a model folder."""
+    task: str | None = None
+    """Which of its tasks, for a model that has several."""
+    scale: int | None = None
+    """How many times larger, for a model that has several scales."""
     route: Annotated[Route, tyro.conf.OmitArgPrefixes] = field(default_factory=Route)
     data: str = "bundled"
     """Clean pictures that the model has not seen: a folder, an .h5 file, or "bundled"."""
@@ -50,6 +54,8 @@ def run(args: Search) -> int:
     best = search(
         args.model,
         args.data,
+        task=args.task,
+        scale=args.scale,
         pictures=args.pictures,
         samples=args.samples,
         reference_steps=args.reference_steps,
@@ -59,8 +65,8 @@ def run(args: Search) -> int:
         progress=show,
         **asdict(args.route),
     )
-    print(
-        f"saved: `palette restore` uses them with --steps {best.steps} --sampler {best.sampler} "
-        f"--start {best.start}"
-    )
+    which = {"task": args.task, "scale": args.scale, "steps": best.steps, "sampler": best.sampler}
+    which["start"] = best.start
+    flags = " ".join(f"--{name} {value}" for name, value in which.items() if value is not None)
+    print(f"saved: `palette restore` uses them with {flags}")
     return OK

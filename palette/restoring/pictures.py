@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from palette.data.images import Photo, read
@@ -15,6 +16,7 @@ from palette.degradations.resize import resize
 from palette.errors import UserError
 from palette.types import Mask, Observation, Picture
 
+T = TypeVar("T", np.float32, np.bool_)
 Extend = tuple[int, int, int, int]
 """Pixels to add at the left, top, right and bottom."""
 
@@ -111,6 +113,14 @@ def extended(picture: Picture, extend: Extend) -> tuple[Picture, Mask]:
     sides = ((top, bottom), (left, right))
     known = np.pad(np.ones(picture.shape[:2], bool), sides)
     return np.pad(picture, (*sides, (0, 0)), constant_values=0.5), ~known
+
+
+def padded(array: NDArray[T], stride: int) -> NDArray[T]:
+    """Reflect (H, W, …) at the bottom and at the right until both are multiples of ``stride``."""
+    down, right = (-side % stride for side in array.shape[:2])
+    if down == right == 0:
+        return array
+    return np.pad(array, ((0, down), (0, right), *[(0, 0)] * (array.ndim - 2)), mode="reflect")
 
 
 def _to_mask(mask: Any, picture: Picture) -> Mask:

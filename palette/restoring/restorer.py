@@ -17,13 +17,14 @@ from palette.diffusion.schedule import SCHEDULES
 from palette.errors import UserError
 from palette.machine.device import choose_device
 from palette.machine.format import Format, choose
+from palette.restoring.coarse import reduced, reduction
 from palette.restoring.folder import FolderJob, Result, restore_folder
 from palette.restoring.pictures import Extend, from_photo, observe, to_photo
 from palette.restoring.sampling import Answer, Sampling
 from palette.restoring.solve import Batch, Solver, together
 from palette.restoring.tiling import automatic, halving, if_memory_suffices
 from palette.seeding import entropy, rng
-from palette.types import Condition, Observation, Picture, Task
+from palette.types import Condition, Member, Observation, Picture
 
 
 class Restorer:
@@ -36,19 +37,32 @@ class Restorer:
     def __init__(
         self,
         model: Model,
-        task: Task,
+        members: Sequence[Member],
+        number: int = 0,
         sampling: Sampling | None = None,
         device: str = "auto",
         precision: str | Format = "auto",
     ) -> None:
         self.model = model
-        self.task = task
+        self.members = tuple(members)
+        self.member = self.members[number]
+        self.task = self.member.task
         self.sampling = sampling or Sampling()
         where = choose_device(device)
         denoiser = model.denoiser.to(where)
         form = choose(denoiser, precision, "restore") if isinstance(precision, str) else precision
         schedule = SCHEDULES[model.config.diffusion.schedule]
-        self.solver = Solver(form.for_restoring(denoiser), form, where, model.target, schedule)
+        target = model.targets[number].for_all()
+        self.solver = Solver(form.for_restoring(denoiser), form, where, target, schedule, number)
+
+    def doing(self, number: int) -> Restorer:
+        """The same network at the task of that number."""
+        other = copy(self)
+        other.member = self.members[number]
+        other.task = other.member.task
+        target = self.model.targets[number].for_all()
+        other.solver = replace(self.solver, target=target, task=number)
+        return other
 
     def using(self, sampling: Sampling) -> Restorer:
         """The same network, sampled otherwise."""
@@ -62,9 +76,10 @@ class Restorer:
         return str(self.model.info["sha256"])
 
     def describe(self) -> dict[str, Any]:
-        """What the model is, as plain JSON values."""
+        """What the model is and which of its tasks it does here, as plain JSON values."""
         return {
             **self.model.info,
+            "task": self.member.name,
             "sampling": self._at_searched_levels(self.sampling).as_json(),
             "device": self.solver.device.type,
             "dtype": str(self.solver.format.dtype).removeprefix("torch."),
@@ -149,7 +164,9 @@ class Restorer:
         restored: list[Picture] = []
         for group in self._groups(conditions, sampling):
             here = slice(len(restored), len(restored) + len(group))
-            pictures = self._mean_of_samples(self.solver.batch(group, seeds[here], sampling))
+            batch = self.solver.batch(group, seeds[here], sampling)
+            coarse = self._coarse(observations[here], seeds[here], sampling)
+            pictures = self._mean_of_samples(replace(batch, coarse=coarse))
             height, width = group[0].x.shape[:2]
             restored += [
                 self.task.finish(picture[:height, :width], observation)
@@ -157,12 +174,29 @@ class Restorer:
             ]
         return restored
 
+    def _coarse(
+        self, observations: Sequence[Observation], seeds: Sequence[int], sampling: Sampling
+    ) -> Batch | None:
+        """The reduced picture that a large hole is to follow; None where none is large."""
+        if not self.task.masked or len(observations) > 1:
+            return None
+        factor = reduction(observations[0], self.model.config.data.size / 2)
+        if factor == 1:
+            return None
+        small, seed = (
+            reduced(observations[0], factor, self.solver.stride),
+            entropy(seeds[0], "coarse"),
+        )
+        condition = self.task.condition(small, rng(seed, "condition"))
+        return self.solver.batch([condition], [seed], sampling)
+
     def _at_searched_levels(self, sampling: Sampling) -> Sampling:
-        """The noise levels that `palette search` found for this sampling, if it did."""
+        """The noise levels that `palette search` found for this task and sampling, if it did."""
         if sampling.grid != "auto" or sampling.logsnrs is not None or sampling.answer == "mean":
             return sampling
+        asked = {"task": self.member.name, **sampling.as_json()}
         for found in self.model.searched:
-            if all(found[name] == getattr(sampling, name) for name in SEARCHED_FOR):
+            if all(found[name] == asked[name] for name in SEARCHED_FOR):
                 return replace(sampling, logsnrs=tuple(found["logsnrs"]), eta=found["eta"])
         return sampling
 
@@ -185,20 +219,15 @@ class Restorer:
         """Neighbours of one size that share a batch; pictures in tiles go alone."""
         for (height, width), group in groupby(conditions, key=lambda c: c.x.shape[:2]):
             tiled = sampling.tile != "auto" and max(height, width) > sampling.tile
-            most = 1 if tiled else together(self.solver.device, height * width)
+            most = 1 if tiled or self.task.masked else together(self.solver.device, height * width)
             while batch := list(islice(group, most)):
                 yield batch
 
     def _mean_of_samples(self, batch: Batch) -> NDArray[np.float32]:
         """(B, H, W, 3): each sample has its own key of noise."""
-
-        def sample(n: int) -> NDArray[np.float32]:
-            seeds = tuple(entropy(seed, "sample", n) for seed in batch.seeds)
-            return self._fitting(replace(batch, seeds=seeds))
-
-        mean = sample(0)
+        mean = self._fitting(batch.keyed("sample", 0))
         for n in range(1, batch.sampling.samples):
-            mean += sample(n)
+            mean += self._fitting(batch.keyed("sample", n))
         mean /= batch.sampling.samples
         return mean
 
@@ -206,7 +235,7 @@ class Restorer:
         """Solve; tile = auto goes by memory: a batch is taken apart, then the tile is halved."""
 
         def run(tile: int | None) -> NDArray[np.float32]:
-            return self.solver.solve(replace(batch, tile=tile))
+            return self.solver.solve(batch.in_tiles(tile))
 
         if batch.sampling.tile != "auto":
             return run(batch.sampling.tile)

@@ -45,8 +45,12 @@ class Crops:
 
 
 def take_crops(restorer: Restorer, source: Source, count: int, seed: int = 0) -> Crops:
-    """``count`` crops of the training size; each picture of the source in turn gives one."""
-    side, task = restorer.model.config.data.size, restorer.task
+    """``count`` crops of the training size, or as near to it as the task's scale allows.
+
+    Each picture of the source in turn gives one.
+    """
+    task = restorer.task
+    side = restorer.model.config.data.size // task.multiple * task.multiple
     cutter = Cutter(side, flips=False)
     clean = [cutter.crop(source.read(i % len(source)), rng(seed, "crop", i)) for i in range(count)]
     draws = [task.draw(Spec(side, side), rng(seed, "degrade", i)) for i in range(count)]

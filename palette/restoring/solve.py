@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from palette.diffusion.guidance import dynamic_clip, guided
-from palette.diffusion.loss import Target
+from palette.diffusion.loss import Targets
 from palette.diffusion.multistep import dpmpp_2m_sde, dpmpp_3m_sde
 from palette.diffusion.samplers import SAMPLERS, ddim, evaluations, repaint
 from palette.diffusion.schedule import GAMMA_MAX, GRIDS, Schedule, gamma_of_logsnr, logsnr_grid
@@ -27,7 +27,8 @@ from palette.errors import UserError
 from palette.machine.format import Format, autocast
 from palette.machine.memory import free_bytes, room
 from palette.network.denoiser import Denoiser
-from palette.restoring.coarse import cells_of, following, reduced
+from palette.restoring.coarse import following
+from palette.restoring.pictures import padded
 from palette.restoring.sampling import Sampling
 from palette.restoring.tiling import Tiles, overlap_of, plan, tiled
 from palette.seeding import entropy, normal
@@ -111,7 +112,8 @@ class Batch:
     """Conditions of one size on the device, and how they are to be answered."""
 
     x: Tensor
-    """(B, 3, H, W) in [−1, 1]; the sides are multiples of the network's stride."""
+    """(B, 3, H, W) in [−1, 1], or (B, 4, H, W) with the mask channel; the sides are multiples of
+    the network's stride."""
     region: Tensor | None
     """(B, 1, H, W), 1 where the picture is to be made and 0 where it is known; None: everywhere."""
     seeds: tuple[int, ...]
@@ -121,11 +123,22 @@ class Batch:
     """Of the conditioning augmentation, shown to the network."""
     tile: int | None = None
     """Side of the tiles that the network sees; None shows it the whole."""
+    coarse: Batch | None = None
+    """A single picture reduced, whose low frequencies this one takes (:mod:`coarse`)."""
 
     @property
     def pixels(self) -> int:
         batch, _, height, width = self.x.shape
         return batch * height * width
+
+    def keyed(self, *key: int | str) -> Batch:
+        """With other noise, as ``key`` says, in the reduced picture too."""
+        seeds = tuple(entropy(seed, *key) for seed in self.seeds)
+        return replace(self, seeds=seeds, coarse=self.coarse and self.coarse.keyed(*key))
+
+    def in_tiles(self, tile: int | None) -> Batch:
+        """Of that side, in the reduced picture too where it is larger."""
+        return replace(self, tile=tile, coarse=self.coarse and replace(self.coarse, tile=tile))
 
     def alone(self) -> list[Batch]:
         """A batch of one for each condition."""
@@ -141,8 +154,10 @@ class Solver:
     denoiser: Denoiser
     format: Format
     device: torch.device
-    target: Target
+    target: Targets
     schedule: Schedule
+    task: int = 0
+    """The number of the task, for networks that serve several."""
 
     @property
     def stride(self) -> int:
@@ -159,8 +174,9 @@ class Solver:
     ) -> Batch:
         """Conditions of one size, padded to the stride and brought to the device."""
         regions = [c.region[..., None] for c in conditions if c.region is not None]
+        mask = bool(self.denoiser.unet.architecture.mask)
         return Batch(
-            x=self._tensor([c.x for c in conditions]),
+            x=self._tensor([c.shown(mask) for c in conditions]),
             region=self._tensor(regions) if regions else None,
             seeds=tuple(seeds),
             sampling=sampling,
@@ -170,11 +186,11 @@ class Solver:
     @torch.inference_mode()
     def solve(self, batch: Batch) -> NDArray[np.float32]:
         """The answers, (B, H, W, 3) in [0, 1], padded as the batch is."""
-        y = self.target.decode(self._diffused(batch), batch.x)
+        y = self._solved(batch)
         return (y + 1).div_(2).clamp_(0, 1).permute(0, 2, 3, 1).float().cpu().numpy()
 
-    def _diffused(self, batch: Batch) -> Tensor:
-        """What is diffused, clean: (B, 3, H, W)."""
+    def _solved(self, batch: Batch) -> Tensor:
+        """The answers, (B, 3, H, W) in [−1, 1]."""
         x, region, sampling = batch.x, batch.region, batch.sampling
         network = self._network(batch.strength)
         clip: Clip = partial(self.target.clip, x=x)
@@ -186,28 +202,37 @@ class Solver:
         if tiles is not None:
             each, state = tiles.height * tiles.width, x.shape[-2] * x.shape[-1]
             denoise = tiled(network, x, tiles, together(self.device, each, self.room(state)))
-            if region is not None:
-                clip = self._agreeing(clip, batch, region)
+        if batch.coarse is not None:
+            assert region is not None
+            assert batch.coarse.region is not None
+            coarse = self._solved(batch.coarse)
+            clip = following(clip, self.target, x, region, coarse, batch.coarse.region)
         guess, known = self.target.guess(x), None
         if region is not None:
-            guess = known = (guess * (1 - region)).contiguous()  # the hole of x is noise
+            guess = known = (guess * (1 - region)).contiguous()  # the hole of x may be noise
             clip = hold(clip, known, region)
-        return sample(sampling, self.schedule, denoise, self._noise(batch), clip, guess, known)
+        noise = self._noise(batch)
+        z = sample(sampling, self.schedule, denoise, noise, clip, guess, known)
+        return self.target.decode(z, x)
 
     def _network(self, strength: float) -> Network:
+        task = torch.tensor([self.task], device=self.device)
+
         def network(x: Tensor, y_t: Tensor, gamma: Tensor) -> Tensor:
             gamma = gamma[:1]  # one noise level for all, embedded once
             with autocast(self.device, self.format.dtype):
-                return self.denoiser(x, y_t, gamma, torch.full_like(gamma, strength))
+                return self.denoiser(x, y_t, gamma, torch.full_like(gamma, strength), task)
 
-        return network
+        return self.target.projected(network)
 
     def _noise(self, batch: Batch) -> Noise:
+        shape = (3, *batch.x.shape[2:])
+
         def noise(k: int) -> Tensor:
-            drawn = normal(batch.seeds, tuple(batch.x.shape[1:]), k)
+            drawn = normal(batch.seeds, shape, k)
             if self.device.type == "cuda":  # drawn while the device computes, which waits for none
-                return drawn.pin_memory().to(self.device, non_blocking=True)
-            return drawn.to(self.device)
+                drawn = drawn.pin_memory().to(self.device, non_blocking=True)
+            return self.target.project(drawn.to(self.device))
 
         return noise
 
@@ -219,30 +244,9 @@ class Solver:
         tiles = plan(height, width, batch.tile, overlap_of(batch.tile), self.stride)
         return tiles if len(tiles) > 1 else None
 
-    def _agreeing(self, clip: Clip, batch: Batch, region: Tensor) -> Clip:
-        """``clip`` that gives all tiles the low frequencies of a reduced picture, solved whole."""
-        assert batch.tile is not None
-        height, width = batch.x.shape[-2:]
-        # a quarter of the sides at most: a sixteenth of the time
-        quarter = max(height, width) // 4 // self.stride * self.stride
-        longest = max(self.stride, min(batch.tile, quarter))
-        seeds = tuple(entropy(seed, "coarse") for seed in batch.seeds)
-        fill = normal(seeds, (3, longest, longest), "hole").to(batch.x)
-        small, hole = reduced(batch.x, region, longest, self.stride, fill)
-        coarse = self._diffused(replace(batch, x=small, region=hole, seeds=seeds, tile=None))
-        return following(clip, coarse, hole, region, cells_of(height, width, batch.tile // 2))
-
     def _tensor(self, arrays: Sequence[NDArray[np.float32]]) -> Tensor:
         """(H, W, C) arrays to a (B, C, H, W) tensor on the device."""
-        padded = [_pad(array, self.stride) for array in arrays]
-        if len(padded) == 1 and self.device.type == "cpu":  # no copy; nothing writes to it
-            return torch.from_numpy(padded[0])[None].permute(0, 3, 1, 2)
-        return torch.from_numpy(np.stack(padded)).to(self.device).permute(0, 3, 1, 2).contiguous()
-
-
-def _pad(array: NDArray[np.float32], stride: int) -> NDArray[np.float32]:
-    """Reflect at the bottom and at the right until both sides are multiples of ``stride``."""
-    down, right = (-side % stride for side in array.shape[:2])
-    if down == right == 0:
-        return array
-    return np.pad(array, ((0, down), (0, right), (0, 0)), mode="reflect")
+        fitting = [padded(array, self.stride) for array in arrays]
+        if len(fitting) == 1 and self.device.type == "cpu":  # no copy; nothing writes to it
+            return torch.from_numpy(fitting[0])[None].permute(0, 3, 1, 2)
+        return torch.from_numpy(np.stack(fitting)).to(self.device).permute(0, 3, 1, 2).contiguous()

@@ -178,7 +178,7 @@ def table(restorer: Restorer, crops: Crops, samples: int) -> None:
 
 
 def train(run: Path, steps: int) -> Path:
-    config: dict[str, Any] = {"train": {"sample_every": 0}}
+    config: dict[str, Any] = {"train": {"validate_every": 0}}
     palette.train("super-resolution", out=run, steps=steps, options={"scale": 4}, config=config)
     return run
 

@@ -70,7 +70,7 @@ def train(out: Path) -> Path:
         data="bundled",
         out=out,
         steps=60,
-        config={"train": {"batch": 8, "sample_every": 0, "warmup_images": 100}},
+        config={"train": {"batch": 8, "validate_every": 0, "warmup_images": 100}},
     )
     return out
 

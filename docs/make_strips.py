@@ -1,6 +1,7 @@
 """Make the strips of README.md and docs: held-out bundled photographs through trained models.
 
     python docs/make_strips.py RUNS      # RUNS/super-resolution, RUNS/jpeg-restoration, …
+    python docs/make_strips.py RUN       # one run of several tasks
 
 Each strip is what the user holds | the mean answer | one sample | the original.
 """
@@ -13,11 +14,12 @@ from pathlib import Path
 import numpy as np
 
 import palette
+from palette.api import read_model
 from palette.data.images import write
 from palette.data.opening import open_source
 from palette.degradations.resize import resize
+from palette.restoring.restorer import Restorer
 from palette.seeding import rng
-from palette.tasks import TASKS
 from palette.types import Observation, Picture, Spec
 
 CROPS = {
@@ -26,9 +28,12 @@ CROPS = {
     "colorization": ("rocket", 200, 200),
     "inpainting": ("chelsea", 40, 120),
     "uncropping": ("astronaut", 10, 130),
+    "denoising": ("chelsea", 40, 120),
 }
 """Which photograph, and the top left corner of a crop of SIDE pixels."""
 SIDE = 192
+SCALE = 4
+"""Of super-resolution, where a model has several."""
 
 
 def held(observation: Observation) -> Picture:
@@ -38,13 +43,27 @@ def held(observation: Observation) -> Picture:
     return resize(observation.picture, SIDE, SIDE, "nearest")
 
 
+def models(runs: Path) -> dict[str, Restorer]:
+    """Those of the tasks that are there, by the task's name."""
+    found = {name: palette.load(runs / name) for name in CROPS if (runs / name).is_dir()}
+    if found:
+        return found
+    _, members = read_model(runs)
+    names = {member.task.name for member in members if member.task.scale in (None, SCALE)}
+    scales = {"super-resolution": SCALE}
+    return {
+        name: palette.load(runs, task=name, scale=scales.get(name))
+        for name in CROPS
+        if name in names
+    }
+
+
 def main(runs: Path) -> None:
     source = open_source("bundled", split="held_out")
     names = [Path(name).stem for name in source.ids]
     out = Path(__file__).parent / "strips"
     out.mkdir(exist_ok=True)
-    for name in TASKS:
-        model = palette.load(runs / name)
+    for name, model in models(runs).items():
         photo, top, left = CROPS[name]
         clean = source.read(names.index(photo))[top : top + SIDE, left : left + SIDE]
         params = model.task.draw(Spec(SIDE, SIDE), rng(1, "strip"))

@@ -24,10 +24,9 @@ from palette.eval.report.papers import beside
 from palette.eval.report.result import Report
 from palette.eval.report.summary import summarise
 from palette.eval.request import Request
-from palette.eval.settings import Settings, weights_for
+from palette.eval.settings import USUAL, USUAL_OF_HOLES, Settings, weights_for
 from palette.eval.workspace import Workspace, stopwatch
 from palette.shard import Shard
-from palette.types import Task
 
 
 def evaluate(
@@ -49,14 +48,16 @@ def evaluate_shard(
     would have made.
     """
     protocol = None if request.protocol is None else find_protocol(request.protocol)
-    if protocol is not None:
-        _check_task(model.task, protocol)
-    settings = Settings.of(request, protocol.metrics) if protocol else Settings.of(request)
+    if protocol is not None and (reason := protocol.misfit(model.task)):
+        raise UserError(f"protocol {protocol.name} {reason}: choose another protocol")
+    usual = USUAL_OF_HOLES if model.task.masked else USUAL
+    settings = Settings.of(request, protocol.metrics if protocol else usual)
     weights = weights_for(settings, request.weights)
     plan = _plan(source, request, protocol)
     cas = cas_test(settings, request, shard)
     manifest = {
         **_manifest_of_request(request, protocol, settings, weights, cas),
+        "classical": list(model.task.classical),
         "model": model.describe(),
         "weights": model.digest,
         "source": source.fingerprint(),
@@ -107,21 +108,6 @@ def _manifest_of_request(
         "cas": cas and cas.as_json(),
         "versions": files.versions(),
     }
-
-
-def _check_task(task: Task, protocol: Protocol) -> None:
-    """Refuse a protocol of another task or scale."""
-    if task.name != protocol.task:
-        raise UserError(
-            f"protocol {protocol.name} is for {protocol.task}, the model is for {task.name}: "
-            "choose another protocol"
-        )
-    wanted = None if protocol.operator is None else protocol.operator.scale
-    if wanted is not None and wanted != task.scale:
-        raise UserError(
-            f"protocol {protocol.name} enlarges {wanted} times, the model {task.scale} times: "
-            "choose another protocol"
-        )
 
 
 def _plan(source: Source, request: Request, protocol: Protocol | None) -> Plan:

@@ -11,18 +11,38 @@ from typing import Any
 from palette.errors import IntegrityError, UserError
 from palette.eval import workspace as files
 from palette.eval.evaluate import finish
+from palette.eval.report.files import write_overview
+from palette.eval.report.overview import Overview
 from palette.eval.report.result import Report
+from palette.eval.several import KIND
 from palette.eval.workspace import RECORDS, Workspace
 
 
-def merge(shards: Sequence[str | Path], out: str | Path) -> Report:
+def merge(shards: Sequence[str | Path], out: str | Path) -> Report | Overview:
     """Link or copy what ``shards`` hold into the new folder ``out``, and write its report.
+
+    Of a model at several tasks every task is joined, and then the report of all.
 
     IntegrityError where a shard is of another evaluation, or a part of the work is missing.
     """
-    roots = [Path(shard) for shard in shards]
+    roots, target = [Path(shard) for shard in shards], Path(out)
     if len(roots) < 2:
         raise UserError(f"{len(roots)} folders to merge: name two or more")
+    manifest = _common_manifest(roots)
+    several = manifest["kind"] == KIND
+    tasks = manifest["tasks"] if several else ["."]
+    for task in tasks:
+        _require_all_blocks([root / task for root in roots])
+    if target.exists() and any(target.iterdir()):
+        raise UserError(f"{target} is not empty: choose a new folder")
+    for root in roots:
+        _gather(root, target)
+    reports = {task: finish(Workspace(target / task)) for task in tasks}
+    return write_overview(Overview(target, manifest["title"], reports)) if several else reports["."]
+
+
+def _common_manifest(roots: Sequence[Path]) -> dict[str, Any]:
+    """That of all ``roots``; IntegrityError where they differ."""
     manifests = [_manifest(root) for root in roots]
     for root, manifest in zip(roots, manifests, strict=True):
         differing = sorted(k for k in manifest if manifest[k] != manifests[0].get(k))
@@ -31,7 +51,12 @@ def merge(shards: Sequence[str | Path], out: str | Path) -> Report:
                 f"{root} differs from {roots[0]} in {', '.join(differing)}: "
                 "only shards of one evaluation can be merged"
             )
-    count = len(manifests[0]["names"])
+    return manifests[0]
+
+
+def _require_all_blocks(roots: Sequence[Path]) -> None:
+    """IntegrityError names the blocks of an evaluation that no shard has done."""
+    count = len(_common_manifest(roots)["names"])
     missing = [
         number
         for number, _ in files.blocks_of(count)
@@ -40,14 +65,9 @@ def merge(shards: Sequence[str | Path], out: str | Path) -> Report:
     if missing:
         raise IntegrityError(
             f"blocks {', '.join(map(str, missing[:8]))}{' …' if len(missing) > 8 else ''} of "
-            f"{-(-count // files.BLOCK)} are in none of the folders: run the missing shards first"
+            f"{-(-count // files.BLOCK)} are in none of the folders {', '.join(map(str, roots))}: "
+            f"run the missing shards first"
         )
-    target = Path(out)
-    if target.exists() and any(target.iterdir()):
-        raise UserError(f"{target} is not empty: choose a new folder")
-    for root in roots:
-        _gather(root, target)
-    return finish(Workspace(target))
 
 
 def _manifest(root: Path) -> dict[str, Any]:

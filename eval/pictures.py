@@ -86,6 +86,8 @@ def _observe(
     workspace.write_pixels("reference", name, to_uint8(clean))
     workspace.write_pixels("input", name, to_uint8(observation.picture))
     workspace.write_pixels("baseline", name, to_uint8(task.baseline(observation)))
+    for row, way in task.classical.items():
+        workspace.write_pixels(row, name, to_uint8(way(observation)))
     if observation.mask is not None:
         missing = float(observation.mask.mean())
         workspace.write_pixels("mask", name, observation.mask.astype(np.uint8) * 255)
@@ -157,7 +159,9 @@ def gallery_of(workspace: Workspace, shard: Shard) -> Gallery:
             for values in files.read_json(workspace.state(RECORDS.format(number))):
                 records[values["name"]] = Record(**values)
     titles = {"mean": "model, mean answer", "sample": "model, one sample"}
-    folders = [("baseline", "simple baseline", "baseline"), ("original", "originals", "reference")]
+    folders = [("baseline", "simple baseline", "baseline")]
+    folders += [(key, key.replace("-", " "), key) for key in manifest["classical"]]
+    folders += [("original", "originals", "reference")]
     folders += [(answer, titles[answer], answer) for answer in manifest["answers"]]
     masked = any(record.missing is not None for record in records.values())
     draws = range(manifest["samples"]) if manifest["samples"] > 1 else []

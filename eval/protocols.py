@@ -20,7 +20,7 @@ from palette.degradations.strokes import FreeForm
 from palette.errors import UserError, nearest
 from palette.eval.report import papers
 from palette.eval.report.papers import PaperRow
-from palette.types import Mask, Params, Spec
+from palette.types import Mask, Params, Spec, Task
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,15 @@ class Protocol:
     dataset: str | None = None
     reference_count: int | None = None
     paper: tuple[PaperRow, ...] = ()
+
+    def misfit(self, task: Task) -> str | None:
+        """Why a task cannot be judged by it, in words; None where it can."""
+        if task.name != self.task:
+            return f"is for {self.task}, the model is for {task.name}"
+        wanted = None if self.operator is None else self.operator.scale
+        if wanted is not None and wanted != task.scale:
+            return f"enlarges {wanted} times, the model {task.scale} times"
+        return None
 
     def as_json(self) -> dict[str, Any]:
         """Everything that the measured figures depend on."""

@@ -12,6 +12,10 @@ from palette.eval.metrics.weights import Weights, find
 from palette.eval.request import Measuring, WeightsFiles
 from palette.machine.device import choose_device
 
+USUAL = ("psnr", "ssim")
+USUAL_OF_HOLES = (*USUAL, "hole")
+"""Of tasks that fill holes: the pixels outside are known, and flatter every answer alike."""
+
 How = TypeVar("How", PerPicture, PerSet, Trained)
 
 
@@ -19,13 +23,13 @@ How = TypeVar("How", PerPicture, PerSet, Trained)
 class Settings:
     """The metrics by name, in the order of the table, and how distortion is measured."""
 
-    metrics: tuple[str, ...] = ("psnr", "ssim")
+    metrics: tuple[str, ...] = USUAL
     luma: bool = False
     border: int = 0
     device: str = "cpu"
 
     @classmethod
-    def of(cls, asked: Measuring, usual: Sequence[str] = ("psnr", "ssim")) -> Settings:
+    def of(cls, asked: Measuring, usual: Sequence[str] = USUAL) -> Settings:
         """What ``asked`` says, or the ``usual`` metrics; UserError names the nearest known one."""
         known = [*METRICS, *GROUPS]
         chosen: list[str] = []

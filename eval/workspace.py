@@ -7,7 +7,7 @@ tool can check it::
     reference/NAME.png    the clean picture, cropped as the task needs
     input/NAME.png        what the model was given, at its own size
     mask/NAME.png         white where the picture is missing (inpainting, uncropping)
-    baseline/NAME.png  mean/NAME.png  sample/NAME.png  sample-1/NAME.png …
+    baseline/NAME.png  telea-fill/NAME.png …  mean/NAME.png  sample/NAME.png  sample-1/NAME.png …
     state/                finished blocks: records, values, features
     report.html  report.json  rows.csv
 """

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         UserError,
     )
     from palette.eval.protocols import Protocol
+    from palette.eval.report.overview import Overview
     from palette.eval.report.result import Report
     from palette.restoring.restorer import Restorer
     from palette.restoring.sampling import Sampling
@@ -34,6 +35,7 @@ __all__ = [
     "InUse",
     "IntegrityError",
     "MachineError",
+    "Overview",
     "PaletteError",
     "PictureError",
     "Preempted",
@@ -52,6 +54,7 @@ __all__ = [
     "train",
 ]
 _ROOMS = {
+    "Overview": "palette.eval.report.overview",
     "Protocol": "palette.eval.protocols",
     "Report": "palette.eval.report.result",
     "Restorer": "palette.restoring.restorer",

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from palette.eval import workspace as files
 from palette.eval.gallery import Gallery
-from palette.eval.report.page import render
+from palette.eval.metrics.registry import Metric
+from palette.eval.report import overview_page, page
+from palette.eval.report.overview import Overview
 from palette.eval.report.result import Report
 from palette.eval.workspace import Workspace
 from palette.files import write_bytes
@@ -16,20 +20,41 @@ from palette.files import write_bytes
 def write(workspace: Workspace, gallery: Gallery, report: Report) -> Report:
     """Save ``report.json``, ``rows.csv`` and ``report.html``, each complete or not at all."""
     files.write_json(report.json, report.data)
-    write_bytes(report.csv, _as_csv(report).encode())
+    names = _columns(report.metrics.items())
+    write_bytes(report.csv, _as_csv(["picture", "row", *names], _lines(report, names)))
     times = files.read_json(workspace.state("times.json"))
-    write_bytes(report.html, render(gallery, report, times).encode())
+    write_bytes(report.html, page.render(gallery, report, times).encode())
     return report
 
 
-def _as_csv(report: Report) -> str:
-    """One line for every picture and row; a cell without a value is empty."""
-    metrics = [name for name, metric in report.metrics.items() if metric.per_picture]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["picture", "row", *metrics])
+def write_overview(overview: Overview) -> Overview:
+    """The same files of several tasks; a line of the CSV file begins with the task."""
+    files.write_json(overview.json, overview.data)
+    names = _columns(overview.metrics.items())
+    lines = (
+        [task, *line] for task, report in overview.reports.items() for line in _lines(report, names)
+    )
+    write_bytes(overview.csv, _as_csv(["task", "picture", "row", *names], lines))
+    write_bytes(overview.html, overview_page.render(overview).encode())
+    return overview
+
+
+def _columns(metrics: Iterable[tuple[str, Metric]]) -> list[str]:
+    return [name for name, metric in metrics if metric.per_picture]
+
+
+def _lines(report: Report, metrics: Sequence[str]) -> Iterator[list[Any]]:
+    """Picture, row and values; a cell without a value is empty."""
     for picture in report.pictures:
         for row, values in picture.values.items():
-            cells = ["" if isinstance(values[name], str) else values[name] for name in metrics]
-            writer.writerow([picture.record.name, row, *cells])
-    return text.getvalue()
+            found = [values.get(name, "") for name in metrics]
+            cells = ["" if isinstance(value, str) else value for value in found]
+            yield [picture.record.name, row, *cells]
+
+
+def _as_csv(head: Sequence[str], lines: Iterable[Sequence[Any]]) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(head)
+    writer.writerows(lines)
+    return text.getvalue().encode()

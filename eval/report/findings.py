@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from palette.eval.gallery import Row
@@ -16,14 +17,19 @@ class Finding(NamedTuple):
     text: str
 
 
+def classical_rows(report: Report) -> Sequence[str]:
+    """The keys of the rows that are made without a network, the baseline apart."""
+    return report.manifest.get("classical", ())
+
+
 def judged_row(report: Report) -> Row:
-    """The row whose pictures are shown: the first that is neither input, baseline nor original."""
-    known = ("input", "baseline", "original")
+    """The row whose pictures are shown: the first that is an answer."""
+    known = ("input", "baseline", "original", *classical_rows(report))
     return next((row for row in report.rows if row.key not in known), report.rows[-1])
 
 
 def findings(report: Report) -> list[Finding]:
-    """The gain over the input and the baseline, the price of a sample, the order of CAS."""
+    """The gain over input, baseline and the like, the price of a sample, the order of CAS."""
     return [*_psnr(report), *_order_of_cas(report)]
 
 
@@ -32,9 +38,11 @@ def _psnr(report: Report) -> list[Finding]:
         return []
     table, judged = report.table, judged_row(report).key
     found: list[Finding] = []
-    others = [row for row in report.rows if row.key in ("input", "baseline")]
-    if len(others) == 2 and table["input"]["psnr"] == table["baseline"]["psnr"]:
-        others.pop()  # the input, as it is, is the baseline
+    rivals = ("input", "baseline", *classical_rows(report))
+    others = [row for row in report.rows if row.key in rivals]
+    given, simple = (table.get(key, {}).get("psnr") for key in ("input", "baseline"))
+    if given is not None and given == simple:  # the input, as it is, is the baseline
+        others = [row for row in others if row.key != "baseline"]
     if judged != "sample":
         found += [gain for row in others if (gain := _gain(report, judged, row))]
     if "mean" in table and "sample" in table:
@@ -65,7 +73,8 @@ def _gain(report: Report, judged: str, other: Row) -> Finding | None:
         f"{gain:+.2f} dB PSNR over the {other.title}{sure}; "
         f"better on {wins} of {len(gains)} pictures."
     )
-    return Finding("good" if gain > 0 else "bad", text)
+    unsure = interval is not None and interval.low <= 0 <= interval.high
+    return Finding("plain" if unsure else "good" if gain > 0 else "bad", text)
 
 
 def _order_of_cas(report: Report) -> list[Finding]:

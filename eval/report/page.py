@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from typing import Any
 
 from markupsafe import Markup
@@ -14,7 +13,8 @@ from palette.eval.metrics.registry import Metric
 from palette.eval.report.embedded import ERROR_GAIN, data_uri, error_map
 from palette.eval.report.findings import findings, judged_row
 from palette.eval.report.plots import COLOURS, by_group, distribution
-from palette.eval.report.result import INTERVALS, Group, Report, figure
+from palette.eval.report.result import INTERVALS, Group, Report
+from palette.eval.report.templates import fill
 from palette.eval.workspace import digest
 
 SAMPLES_SHOWN = 8
@@ -22,25 +22,21 @@ SAMPLES_SHOWN = 8
 
 def render(gallery: Gallery, report: Report, times: Mapping[str, float]) -> str:
     """The page as text. ``times`` are seconds by stage."""
-    from jinja2 import Environment
-
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["figure"] = figure
-    source = resources.files("palette.eval.report").joinpath("report.html.j2").read_text("utf-8")
-    return environment.from_string(source).render(
-        report=report,
-        manifest=report.manifest,
-        digest=digest(report.manifest),
-        intervals=INTERVALS,
-        times=times,
-        judged=judged_row(report).key,
-        colours=COLOURS,
-        settings={k: v for k, v in report.manifest.items() if k != "names"},
-        cards=[_card(gallery, report, *chosen) for chosen in _chosen(report)],
-        findings=findings(report),
-        plots=_plots(report),
-        plots_of_groups={by: _plots_of(report, groups) for by, groups in report.groups.items()},
-    )
+    values = {
+        "report": report,
+        "manifest": report.manifest,
+        "digest": digest(report.manifest),
+        "intervals": INTERVALS,
+        "times": times,
+        "judged": judged_row(report).key,
+        "colours": COLOURS,
+        "settings": {k: v for k, v in report.manifest.items() if k != "names"},
+        "cards": [_card(gallery, report, *chosen) for chosen in chosen_pictures(report)],
+        "findings": findings(report),
+        "plots": _plots(report),
+        "plots_of_groups": {by: _plots_of(report, groups) for by, groups in report.groups.items()},
+    }
+    return fill("report.html.j2", values)
 
 
 def _plots(report: Report) -> list[dict[str, str]]:
@@ -80,7 +76,7 @@ def _per_picture(report: Report) -> dict[str, Metric]:
     return {name: metric for name, metric in report.metrics.items() if metric.per_picture}
 
 
-def _chosen(report: Report) -> list[tuple[int, list[str]]]:
+def chosen_pictures(report: Report) -> list[tuple[int, list[str]]]:
     """Indices of the best, median and worst pictures by each metric, each with its titles.
 
     Where no metric ranks them, the first three.

@@ -34,6 +34,7 @@ def run(args: Demo) -> int:
     )
     print("Restoring three photographs that it has not seen …")
     report = palette.evaluate(model, out=args.out / "report", seed=args.seed)
+    assert isinstance(report, palette.Report)  # of the one task
     psnr = {row: report.value(row, "psnr") or math.nan for row in ("baseline", "mean", "sample")}
     gain, gap = psnr["mean"] - psnr["baseline"], psnr["mean"] - psnr["sample"]
     print(

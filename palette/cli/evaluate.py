@@ -26,32 +26,40 @@ class SampleOf(Sampling):
 @dataclass(frozen=True)
 class Evaluate:
     """Degrade clean pictures, restore them, measure every picture, and write report.html,
-    report.json and rows.csv. Stopped and started again, it goes on where it was."""
+    report.json and rows.csv. Stopped and started again, it goes on where it was.
+
+    A model of several tasks is judged at each, in a folder OUT/NAME with a report of its own, and
+    OUT/report.html brings them together; --task, --scale or a protocol choose one."""
 
     model: tyro.conf.Positional[Path]
     """A run folder or a model folder."""
+    task: str | None = None
+    """One of its tasks, for a model that has several."""
+    scale: int | None = None
+    """How many times larger, for a model that has several scales."""
     data: str = "bundled"
     """Clean pictures: a folder, an .h5 file, or "bundled" (the held-out part)."""
     out: Path = Path("report")
     """A new folder, or one where this very evaluation was begun."""
     shard: str = "0/1"
-    """i/n: do every n-th block, from the i-th, counted from 0; then `palette merge`."""
+    """i/n: do every n-th block, from the i-th, counted from 0; then `palette merge`, which joins
+    all tasks."""
     request: Annotated[Request, tyro.conf.OmitArgPrefixes] = field(default_factory=Request)
     sampling: Annotated[SampleOf, tyro.conf.OmitArgPrefixes] = field(default_factory=SampleOf)
 
 
 def run(args: Evaluate) -> int:
-    from palette.api import load
+    from palette.api import load_tasks
     from palette.data.opening import open_source
-    from palette.eval.evaluate import evaluate_shard, finish
+    from palette.eval.several import evaluate_tasks
 
     shard = parse_shard(args.shard)
     source = open_source(args.data, split="held_out")
-    model = load(args.model, device=args.request.device).using(args.sampling)
-    workspace = evaluate_shard(model, source, args.out, args.request, shard)
-    if shard.of > 1:
+    found = load_tasks(args.model, args.task, args.scale, args.request.device)
+    models = {name: model.using(args.sampling) for name, model in found.items()}
+    report = evaluate_tasks(models, source, args.out, args.request, shard)
+    if report is None:
         print(f"Shard {args.shard} is done; join all {shard.of}: palette merge FOLDERS --out DIR")
         return OK
-    report = finish(workspace)
     print(f"{report.as_text()}\n\nOpen {report.html}")
     return OK

@@ -13,7 +13,7 @@ from palette.errors import OK
 @dataclass(frozen=True)
 class Merge:
     """Join the folders of `palette evaluate --shard i/n` into one report: the very bytes that one
-    run would have written."""
+    run would have written. Of a model of several tasks all are joined."""
 
     folders: tyro.conf.Positional[tuple[Path, ...]]
     """The folders of all shards."""

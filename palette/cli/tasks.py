@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
+import textwrap
+from dataclasses import MISSING, Field, dataclass
+from typing import Any
 
 from palette.errors import OK
+
+WIDTH = 100
+STAY = "\N{NO-BREAK SPACE}"
 
 
 @dataclass(frozen=True)
@@ -15,11 +20,24 @@ class Tasks:
 
 def run(args: Tasks) -> int:
     from palette.config import options_of
-    from palette.tasks import available
+    from palette.tasks import trainable
 
-    for name, cls in available().items():
-        options = ", ".join(
-            f"--{key.replace('_', '-')} {field.default}" for key, field in options_of(cls).items()
-        )
-        print(f"{name}\n    {inspect.getdoc(cls)}\n    {options}")
+    for name, cls in trainable().items():
+        options = [_option(key, field) for key, field in options_of(cls).items()]
+        about = " ".join((inspect.getdoc(cls) or "").split())
+        print(name, _indented(about), _indented("  ".join(filter(None, options))), sep="\n")
+    print("\n`palette train TASK --help` explains the options.")
     return OK
+
+
+def _option(key: str, field: Field[Any]) -> str:
+    """The flag with its default, … for none; "" where only a TOML file has the option."""
+    if field.default is MISSING:  # a table
+        return ""
+    value = "…" if field.default in (None, ()) else str(field.default)
+    return f"--{key.replace('_', '-')}{STAY}{value}"
+
+
+def _indented(text: str) -> str:
+    lines = textwrap.wrap(text, WIDTH - 4, break_long_words=False, break_on_hyphens=False)
+    return textwrap.indent("\n".join(lines), "    ").replace(STAY, " ")

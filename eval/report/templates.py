@@ -1,0 +1,23 @@
+"""The pages' templates: Jinja, what is filled in is escaped, styles and tables are shared."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import Any
+
+from palette.eval.report.result import figure
+
+
+def fill(name: str, values: dict[str, Any]) -> str:
+    """The page of the template ``name`` beside this file."""
+    from jinja2 import Environment, FunctionLoader
+
+    environment = Environment(
+        loader=FunctionLoader(_read), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["figure"] = figure
+    return environment.get_template(name).render(values)
+
+
+def _read(name: str) -> str:
+    return resources.files("palette.eval.report").joinpath(name).read_text("utf-8")

@@ -24,10 +24,18 @@ TINY: dict[str, Any] = {
         "head_width": 8,
         "patch": 2,
     },
-    "train": {"batch": 2, "precision": "fp32", "warmup_images": 4, "sample_every": 0, "workers": 0},
+    "train": {
+        "batch": 2,
+        "precision": "fp32",
+        "warmup_images": 4,
+        "validate_every": 0,
+        "workers": 0,
+    },
     "data": {"size": 32},
 }
 """A configuration that trains in seconds."""
+SEVERAL = ["super-resolution-x2", "super-resolution-x4", "jpeg-restoration", "inpainting"]
+"""What the fixture ``generalist`` serves."""
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -72,6 +80,17 @@ def trained(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> dict[str,
         runs[task] = tmp_path_factory.mktemp("runs") / task
         palette.train(task, data=photos, out=runs[task], steps=2, config=TINY)
     return runs
+
+
+@pytest.fixture(scope="session")
+def generalist(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> Path:
+    """A run of two steps for four tasks at once: SEVERAL."""
+    import palette
+
+    run, options = tmp_path_factory.mktemp("runs") / "generalist", {"scale": "2,4"}
+    options["tasks"] = "super-resolution:2,jpeg-restoration,inpainting:3"
+    palette.train("generalist", data=photos, out=run, steps=2, options=options, config=TINY)
+    return run
 
 
 @pytest.fixture

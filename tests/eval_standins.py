@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from palette.eval.request import Answer
 from palette.seeding import rng
-from palette.types import Condition, Observation, Params, Picture, Spec
+from palette.types import Condition, Member, Observation, Params, Picture, Spec, TargetName, Task
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,18 @@ class Halving:
     """Half of the size by box average; a stand-in for a task, independent of the real ones."""
 
     name: ClassVar[str] = "halving"
-    residual: ClassVar[bool] = True
     masked: ClassVar[bool] = False
     batched: ClassVar[bool] = False
+    resize: ClassVar[bool] = False
+    coloured: ClassVar[bool] = False
+    target: TargetName = "residual"
     conditioning: str = "none"
     scale: int = 2
     multiple: int = 2
+    classical: Mapping[str, Callable[[Observation], Picture]] = field(default_factory=dict)
+
+    def members(self) -> tuple[Member, ...]:
+        return (Member(self.name, self),)
 
     def draw(self, spec: Spec, rng: np.random.Generator) -> Params:
         return {"shade": float(rng.uniform(0.9, 1.0))}
@@ -57,7 +63,7 @@ class Halving:
 class Brighten:
     """A "model" that undoes the mean shade, and whose samples add noise."""
 
-    task: Halving = field(default_factory=Halving)
+    task: Task = field(default_factory=Halving)
     digest: str = "d" * 64
     calls: int = 0
 

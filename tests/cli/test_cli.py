@@ -20,7 +20,7 @@ Capture = pytest.CaptureFixture[str]
 SMALL = [
     *("--model.width", "8", "--model.multipliers", "1", "2", "--model.blocks", "1"),
     *("--model.groups", "4", "--model.head-width", "8"),
-    *("--data.size", "32", "--train.batch", "2", "--train.sample-every", "0"),
+    *("--data.size", "32", "--train.batch", "2", "--train.validate-every", "0"),
 ]
 
 

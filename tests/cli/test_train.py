@@ -1,13 +1,15 @@
-"""The flags of `palette train`: defaults < preset < --config < flags."""
+"""The flags of `palette train`: defaults < --config < --preset < the other flags."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from palette.api import resolve
 from palette.cli.train import read_arguments
-from palette.config import RunSettings
+from palette.config import RunSettings, to_toml
 from palette.errors import UserError
 from palette.network.architecture import PRESETS
 
@@ -15,14 +17,48 @@ from palette.network.architecture import PRESETS
 def test_the_later_wins(tmp_path: Path) -> None:
     file = tmp_path / "run.toml"
     file.write_text("steps = 7\n[model]\nwidth = 96\nblocks = 1\n[options]\nscale = 2\n")
+    _, without = read_arguments(["super-resolution", "--out", "run", "--config", str(file)])
+    assert (without.settings.model.width, without.settings.model.blocks) == (96, 1)
     command = ["super-resolution", "--out", "run", "--config", str(file), "--preset=small"]
     name, given = read_arguments([*command, "--model.blocks", "3", "--data", "photos"])
     model = given.settings.model
     assert name == "super-resolution"
-    assert (model.multipliers, model.patch) == (PRESETS["small"].multipliers, 2)  # the preset
-    assert (given.settings.steps, model.width, given.task.scale) == (7, 96, 2)  # the file
+    small = PRESETS["small"]  # in place of the file's network, as a whole
+    assert (model.multipliers, model.patch, model.width) == (small.multipliers, 2, small.width)
+    assert (given.settings.steps, given.task.scale) == (7, 2)  # the file
     assert (model.blocks, given.settings.data.path) == (3, "photos")  # the flags
     assert given.settings.train == RunSettings().train  # the defaults
+
+
+def test_a_preset_in_a_file_stands_under_the_files_own_settings(tmp_path: Path) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text('[model]\npreset = "small"\nwidth = 96\n')
+    _, given = read_arguments(["colorization", "--out", "run", "--config", str(file)])
+    assert given.settings.model == replace(PRESETS["small"], width=96)
+    flags = ["colorization", "--out", "run", "--config", str(file), "--preset", "base"]
+    assert read_arguments(flags)[1].settings.model == PRESETS["base"]
+
+
+def test_a_saved_configuration_does_not_hide_the_preset(tmp_path: Path) -> None:
+    """A run's config.toml has every field of its network."""
+    config, _ = resolve("super-resolution", {"model": {"preset": "tiny"}})
+    file = tmp_path / "config.toml"
+    file.write_text(to_toml(config))
+    _, given = read_arguments(
+        ["super-resolution", "--out", "run", "--config", str(file), "--preset", "small"]
+    )
+    assert given.settings.model.width == PRESETS["small"].width
+
+
+def test_a_generalist_has_its_own_flags() -> None:
+    command = ["generalist", "--out", "run", "--tasks", "denoising:2,super-resolution"]
+    command += ["--scale", "2,3", "--train.ema", "0.9", "0.99", "--val", "pictures"]
+    name, given = read_arguments([*command, "--init", "other", "--init-partial"])
+    assert name == "generalist"
+    members = given.task.members()
+    assert [m.name for m in members] == ["denoising", "super-resolution-x2", "super-resolution-x3"]
+    assert (given.settings.train.ema, given.settings.data.val) == ((0.9, 0.99), "pictures")
+    assert (given.init, given.init_partial) == (Path("other"), True)
 
 
 @pytest.mark.parametrize("flag", ["--config", "--preset"])

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import pytest
 import torch
 
-from palette.diffusion.loss import WEIGHTS, Target, diffuse, epsilon_loss
+from palette.diffusion.loss import WEIGHTS, diffuse, epsilon_loss
 from palette.network.architecture import Architecture
 from palette.network.denoiser import Denoiser
 
@@ -40,7 +41,7 @@ def test_diffusing_keeps_unit_variance() -> None:
 def test_the_loss_of_a_constant_error(pictures: tuple[torch.Tensor, ...], p: int) -> None:
     x, y, noise, gamma = pictures
     off_by_3 = lambda x, y_t, g: noise + 3  # noqa: E731
-    assert epsilon_loss(off_by_3, x, y, gamma, noise, p=p).item() == pytest.approx(3**p)
+    assert epsilon_loss(off_by_3, x, y, gamma, noise, p=p).tolist() == pytest.approx([3**p] * B)
 
 
 @pytest.mark.parametrize("p", [1, 2])
@@ -58,9 +59,22 @@ def test_only_the_region_counts(pictures: tuple[torch.Tensor, ...]) -> None:
     region[:, :, :2] = 1
     wrong_inside = lambda x, y_t, g: noise + 2 * region  # noqa: E731
     wrong_outside = lambda x, y_t, g: noise + 5 * (1 - region)  # noqa: E731
-    assert epsilon_loss(wrong_inside, x, y, gamma, noise, region).item() == pytest.approx(4)
-    assert epsilon_loss(wrong_outside, x, y, gamma, noise, region).item() == 0
-    assert epsilon_loss(wrong_inside, x, y, gamma, noise, region * 0).item() == 0
+    of = partial(epsilon_loss, x=x, y=y, gamma=gamma, noise=noise)
+    assert of(wrong_inside, region=region).tolist() == pytest.approx([4] * B)
+    assert of(wrong_outside, region=region).tolist() == [0] * B
+    assert of(wrong_inside, region=region * 0).tolist() == [0] * B
+
+
+def test_each_example_has_its_own_loss(pictures: tuple[torch.Tensor, ...]) -> None:
+    """That of its error, its region and its noise level, whatever stands beside it."""
+    x, y, noise, gamma = pictures
+    errors = torch.tensor([1.0, 2.0, 3.0])[:, None, None, None]
+    region = torch.ones(B, 1, H, W)
+    region[1, :, 2:] = 0  # a small hole counts as much as a large one
+    losses = epsilon_loss(
+        lambda x, y_t, g: noise + errors * region, x, y, gamma, noise, region, 2, "inverse-gamma"
+    )
+    assert losses.tolist() == pytest.approx([1 / 0.1, 4 / 0.5, 9 / 0.9])
 
 
 def test_an_untrained_network_predicts_no_picture(pictures: tuple[torch.Tensor, ...]) -> None:
@@ -80,13 +94,5 @@ def test_with_the_skip_the_weighted_loss_is_that_of_v(pictures: tuple[torch.Tens
     denoise = lambda x, y_t, _: (1 - g).sqrt() * y_t + g.sqrt() * F  # noqa: E731
     loss = epsilon_loss(denoise, x, y, gamma, noise, p=2, weight="inverse-gamma")
     best = g.sqrt() * noise - (1 - g).sqrt() * y
-    torch.testing.assert_close(loss, ((F - best) ** 2).mean(), rtol=1e-4, atol=1e-4)
-
-
-@pytest.mark.parametrize("scale", [None, 0.2])
-def test_targets_round_trip_and_clip_in_picture_space(scale: float | None) -> None:
-    x, y = torch.rand(2, 3, 4, 4) * 2 - 1, torch.rand(2, 3, 4, 4) * 2 - 1
-    target = Target(scale)
-    torch.testing.assert_close(target.decode(target.encode(y, x), x), y)
-    clipped = target.decode(target.clip(target.encode(3 * y, x), x), x)
-    torch.testing.assert_close(clipped, (3 * y).clamp(-1, 1))
+    expected = ((F - best) ** 2).mean(dim=(1, 2, 3))
+    torch.testing.assert_close(loss, expected, rtol=1e-4, atol=1e-4)

@@ -20,10 +20,11 @@ def test_guidance_extrapolates_from_the_network_without_condition() -> None:
 def test_dynamic_thresholding_keeps_what_is_inside_and_rescales_what_is_not() -> None:
     x = torch.zeros(2, 3, 8, 8)
     inside = torch.linspace(-0.9, 0.9, 192).reshape(3, 8, 8)
-    clip = dynamic_clip(Target(0.5), x)
+    target = Target(True, 0.5).for_all()
+    clip = dynamic_clip(target, x)
     out = clip(torch.stack([inside, 6 * inside]))
     torch.testing.assert_close(out[0], inside)
-    pictures = Target(0.5).decode(out, x)
+    pictures = target.decode(out, x)
     assert float(pictures[1].abs().max()) == pytest.approx(1)
     ratio = (
         out[1][inside.abs().gt(0.1) & inside.abs().lt(0.8)]

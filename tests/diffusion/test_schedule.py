@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from palette.diffusion.schedule import (
     GAMMA_MAX,
@@ -15,6 +16,7 @@ from palette.diffusion.schedule import (
     GRIDS,
     PALETTE_TEST,
     PALETTE_TRAIN,
+    PURE_NOISE,
     SCHEDULES,
     Schedule,
     cosine_gammas,
@@ -157,7 +159,10 @@ def test_grids_rise_and_never_leave_their_bounds(name: str, n: int, low: float, 
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: Schedule("sigmoid", 0.1, 0.9), "'sigmoid'.*logsnr, palette, cosine"),
+        (
+            lambda: Schedule("sigmoid", 0.1, 0.9),
+            "'sigmoid'.*logsnr, normal, adaptive, palette, cosine",
+        ),
         (lambda: Schedule("logsnr", 0.0, 0.9), "gamma_min 0.0.*0 < gamma_min < gamma_max < 1"),
         (lambda: Schedule("logsnr", 0.1, 1.0), "gamma_max 1.0"),
         (lambda: Schedule("palette", 0.5, 0.5001).draw(torch.rand(1, 2)), "widen"),
@@ -173,3 +178,32 @@ def test_grids_rise_and_never_leave_their_bounds(name: str, n: int, low: float, 
 def test_wrong_values_are_named_with_the_cure(call, words: str):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+@pytest.mark.parametrize(("mean", "std", "share"), [(1.0, 2.4, 0.25), (-1.2, 1.2, 0.0)])
+def test_the_normal_draw_has_its_distribution(mean: float, std: float, share: float):
+    """Against SciPy: the share of pure noise, and N(mean, std²) between the bounds."""
+    schedule = Schedule("normal", GAMMA_MIN, GAMMA_MAX, mean, std, share)
+    u = torch.rand(40_000, 2, generator=torch.Generator().manual_seed(0))
+    values = logsnr(schedule.draw(u).double())
+    normal = stats.norm(mean, std)
+    low, high = (math.log(g / (1 - g)) for g in (GAMMA_MIN, GAMMA_MAX))
+    pure = (values < PURE_NOISE).double().mean().item()
+    assert pure == pytest.approx(share + (1 - share) * normal.cdf(PURE_NOISE), abs=0.007)
+    rest = values[u[:, 0] >= share]
+    inside = rest[(rest > low + 0.01) & (rest < high - 0.01)]
+    between = stats.truncnorm((low - mean) / std, (high - mean) / std, mean, std)
+    assert inside.mean().item() == pytest.approx(between.mean(), abs=0.05)
+    assert inside.std().item() == pytest.approx(between.std(), rel=0.02)
+    assert stats.kstest(inside.numpy(), between.cdf).pvalue > 0.01
+    if share:
+        noisy = values[u[:, 0] < share]
+        assert stats.kstest(noisy.numpy(), stats.uniform(low, PURE_NOISE - low).cdf).pvalue > 0.01
+
+
+def test_levels_beyond_the_bounds_are_drawn_at_them():
+    """So that a bad mean is not one that divides by 0."""
+    gamma = Schedule("normal", 0.1, 0.5, mean=20, std=0.1, noise_share=0).draw(torch.rand(64, 2))
+    assert (gamma == 0.5).all()
+    corners = torch.tensor([[0.9, 0.0], [0.9, 1.0], [0.25, 0.5], [0.0, 0.5]])
+    assert SCHEDULES["normal"].draw(corners).isfinite().all()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -74,6 +76,69 @@ def test_everything_has_an_effect() -> None:
     assert all(p.grad is not None and p.grad.abs().max() > 0 for p in network.parameters())
 
 
+SEVERAL = replace(SMALL, mask=True, tasks=3, strength=True)
+
+
+def test_the_mask_and_the_task_have_an_effect() -> None:
+    network = awake(SEVERAL)
+    x, y_t = torch.randn(2, 4, 16, 16), torch.randn(2, 3, 16, 16)
+    gamma, strength, task = torch.tensor([0.3, 0.6]), torch.tensor([0.1, 0.2]), torch.tensor([0, 2])
+    before = network(x, y_t, gamma, strength, task)
+    assert before.shape == y_t.shape
+    mask = torch.zeros_like(x)
+    mask[:, 3] = 1
+    for other in [
+        (x + mask, y_t, gamma, strength, task),
+        (x, y_t, gamma, strength + 0.2, task),
+        (x, y_t, gamma, strength, torch.tensor([1, 1])),
+    ]:
+        assert (network(*other) - before).abs().amax(dim=(1, 2, 3)).min() > 1e-3
+    before.sum().backward()
+    assert all(p.grad is not None and p.grad.abs().max() > 0 for p in network.parameters())
+
+
+def test_tasks_are_told_apart_in_a_batch() -> None:
+    network = awake(SEVERAL)
+    x, y_t, gamma = torch.randn(1, 4, 16, 16), torch.randn(1, 3, 16, 16), torch.tensor([0.4])
+    alone = [network(x, y_t, gamma, None, torch.tensor([task])) for task in range(3)]
+    together = network(*(t.expand(3, *t.shape[1:]) for t in (x, y_t, gamma)), None, torch.arange(3))
+    torch.testing.assert_close(together, torch.cat(alone), rtol=1e-4, atol=1e-4)
+    assert torch.equal(network(x, y_t, gamma), alone[0])  # strength 0 and task 0
+    # one task for the whole batch
+    both = network(
+        x.expand(2, -1, -1, -1), y_t.expand(2, -1, -1, -1), gamma, None, torch.tensor([1])
+    )
+    torch.testing.assert_close(both[1:], alone[1], rtol=1e-4, atol=1e-4)
+
+
+def test_a_mask_channel_too_many_or_too_few_is_refused() -> None:
+    three, four = torch.zeros(1, 3, 16, 16), torch.zeros(1, 4, 16, 16)
+    with pytest.raises(ValueError, match="but for the mask channel of x"):
+        UNet(replace(SMALL, mask=True), 16)(three, three, torch.tensor([0.5]))
+    with pytest.raises(ValueError, match=r"x \(1, 4, 16, 16\) and y_t \(1, 3, 16, 16\)"):
+        UNet(SMALL, 16)(four, three, torch.tensor([0.5]))
+
+
+def test_what_is_not_chosen_costs_nothing() -> None:
+    plain = parameters(SMALL, 16)
+    for none in ({"mask": False}, {"tasks": 0}, {"mask": None, "tasks": None}):
+        assert parameters(replace(SMALL, **none), 16) == plain
+    assert parameters(replace(SMALL, tasks=5), 16) == plain + 5 * 4 * 8
+    # one channel of a stem that sees patches of 2×2 by kernels of 3×3
+    assert parameters(replace(SMALL, mask=True), 16) == plain + 4 * 9 * 8
+
+
+def test_without_attention_in_the_middle_there_is_none() -> None:
+    """The network is then local: pixels beyond its reach do not matter, but for the norms'."""
+    with_it, without = UNet(SMALL, 16), UNet(replace(SMALL, middle_attention=False), 16)
+    attentions = [
+        sum(isinstance(m, SelfAttention) for m in n.modules()) for n in (with_it, without)
+    ]
+    assert attentions == [1, 0]
+    # any width of heads will do where nothing attends
+    Architecture(width=12, groups=4, head_width=7, middle_attention=False)
+
+
 def test_a_batch_gives_what_its_pictures_give_alone() -> None:
     network = awake(SMALL)
     x, y_t = torch.randn(3, 3, 16, 16), torch.randn(3, 3, 16, 16)
@@ -126,6 +191,7 @@ def test_recomputing_keeps_less_and_gives_the_same_gradients() -> None:
         ("dropout", 1.0, r"\[0, 1\)"),
         ("patch", 0, "at least 1"),
         ("head_width", 7, "divisor"),
+        ("tasks", -1, "at least 0"),
     ],
 )
 def test_bad_shapes_are_refused(field: str, value: object, cure: str) -> None:

@@ -73,7 +73,8 @@ def test_what_was_searched_is_used_and_belongs_to_its_weights(
 ) -> None:
     model = tmp_path / "model"
     shutil.copytree(trained["super-resolution"] / "model", model)
-    entry = {"sampler": "dpmpp_2m_sde", "start": "noise", "steps": 3, "eta": 0.5}
+    entry = {"task": "super-resolution", "sampler": "dpmpp_2m_sde", "start": "noise", "steps": 3}
+    entry |= {"eta": 0.5}
     save_searched(model, {**entry, "steps": 2, "logsnrs": [-10.0, 6.0]})
     save_searched(model, {**entry, "logsnrs": [-10.0, -1.0, 5.0]})
     save_searched(model, {**entry, "logsnrs": [-10.0, 0.0, 6.0]})

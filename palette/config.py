@@ -40,7 +40,7 @@ class DiffusionConfig:
     """Of the schedule normal."""
     logsnr_std: float = 2.4
     """Of the schedule normal."""
-    noise_share: float = 0.25
+    noise_share: float = 0.5
     """Of the schedule normal: examples whose target is next to pure noise, which teach the answer
     of one evaluation."""
     p: Literal[1, 2] = 2
@@ -57,7 +57,7 @@ class DiffusionConfig:
     `palette restore --guidance` uses it."""
 
     def __post_init__(self) -> None:
-        for name, usual in {"drop_condition": 0.1, "noise_share": 0.25}.items():
+        for name, usual in {"drop_condition": 0.1, "noise_share": 0.5}.items():
             value = getattr(self, name)
             if not 0 <= value < 1:
                 raise UserError(f"diffusion.{name} is {value}: it must be in [0, 1), e.g. {usual}")

@@ -75,7 +75,7 @@ class Schedule:
     gamma_max: float
     mean: float = 1.0
     std: float = 2.4
-    noise_share: float = 0.25
+    noise_share: float = 0.5
 
     def __post_init__(self) -> None:
         if self.name not in _DRAWS:

@@ -152,6 +152,7 @@ def test_a_model_of_one_task_needs_no_name() -> None:
 
 def test_a_part_may_have_the_name_of_a_task_and_do_another() -> None:
     """The name of the member counts before that of its task."""
-    parts = {"denoising": {"task": "super-resolution", "scale": 2}}
-    mixed = Generalist("inpainting,denoising", parts=parts).members()
+    parts = {"old": {"task": "denoising"}, "denoising": {"task": "super-resolution", "scale": 2}}
+    mixed = Generalist("old,denoising", parts=parts).members()
     assert find_member(mixed, "denoising") == 1
+    assert find_member(mixed, "old") == 0

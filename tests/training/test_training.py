@@ -17,7 +17,7 @@ import palette
 from palette.cli.main import main
 from palette.config import merge, read_toml
 from palette.data.loader import batches
-from palette.diffusion.loss import Targets, epsilon_loss
+from palette.diffusion.loss import LUMA, Targets, epsilon_loss
 from palette.errors import Diverged, UserError
 from palette.network.denoiser import Denoiser
 from palette.seeding import normal, rng
@@ -58,6 +58,27 @@ def test_the_loss_falls(task: str, tmp_path: Path, photos: Path) -> None:
     with torch.no_grad():
         before = loss(Denoiser(config.model, config.data.size).eval())
         assert loss(model.denoiser) < 0.97 * before
+
+
+def test_a_network_of_colours_sees_no_luma(
+    tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither of the target nor of the noise, whose luma it would have to pass on."""
+    seen: list[torch.Tensor] = []
+    forward = Denoiser.forward
+
+    def watched(network: Denoiser, x: torch.Tensor, y_t: torch.Tensor, *rest: Any, **more: Any):
+        seen.append(y_t.detach())
+        return forward(network, x, y_t, *rest, **more)
+
+    monkeypatch.setattr(Denoiser, "forward", watched)
+    layer = {"options": {"tasks": "colorization,denoising:9"}}
+    for task, layers in (("colorization", ()), ("generalist", (layer,))):
+        crops = training_set(task, photos, {"train": {"batch": 8}, "steps": 1}, *layers)
+        training.train(crops.config, crops.members, crops.source, None, tmp_path / task)
+    lumas = [(y_t * torch.tensor(LUMA)[:, None, None]).sum(dim=1).abs() for y_t in seen]
+    assert lumas[0].max() < 1e-4
+    assert lumas[1].max() > 1  # of the other task
 
 
 def test_a_new_run_overwrites_nothing(tmp_path: Path, photos: Path) -> None:

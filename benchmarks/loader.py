@@ -28,12 +28,12 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from palette.api import resolve
 from palette.data.cache import CachedSource
 from palette.data.images import write
 from palette.data.loader import automatic_workers
 from palette.data.sources import BundledSource, FolderSource
 from palette.machine.device import choose_device
+from palette.resolving import resolve
 from palette.training.loop import optimizer_step
 from palette.training.set import Batch, TrainingSet
 from palette.training.state import State

@@ -7,11 +7,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from palette.config import DataConfig, RunConfig, from_dict, merge, preset, read_toml, to_dict
+from palette.config import DataConfig, RunConfig, from_dict, read_toml
 from palette.errors import UserError
+from palette.resolving import resolve
 from palette.tasks.choosing import find_member
-from palette.tasks.generalist import Generalist, make_trainable
-from palette.types import Member, Task
+from palette.tasks.generalist import make_trainable
+from palette.types import Member
 
 if TYPE_CHECKING:
     from palette.checkpoint import Model
@@ -21,49 +22,6 @@ if TYPE_CHECKING:
     from palette.restoring.restorer import Restorer
     from palette.restoring.sampling import Sampling
     from palette.training.state import Init
-
-
-def configure(
-    task: str, *layers: Mapping[str, Any], architecture: str | None = None
-) -> tuple[RunConfig, Task | Generalist]:
-    """The configuration of a run as it was chosen, and the task or generalist.
-
-    Defaults under ``layers``, the later over the earlier. ``architecture`` names a model preset; so
-    may ``preset`` in a layer's [model].
-    """
-    named = [layer.get("model", {}).get("preset") for layer in layers]
-    chosen = preset(([name for name in (*named, architecture) if name] or ["tiny"])[-1])
-    flag = {} if architecture is None else {"model": to_dict(chosen)}  # wins over files, whole
-    values = merge({"model": to_dict(chosen)}, *layers, flag, {"task": task})
-    values["model"].pop("preset", None)
-    made = make_trainable(task, values.get("options", {}))
-    return from_dict(RunConfig, merge(values, {"options": to_dict(made)})), made
-
-
-def resolve(task: str, *layers: Mapping[str, Any]) -> tuple[RunConfig, Sequence[Member]]:
-    """The whole configuration of a run, and the tasks that its network serves."""
-    config, made = configure(task, *layers)
-    members = made.members()
-    return suited(config, members), members
-
-
-def suited(config: RunConfig, members: Sequence[Member]) -> RunConfig:
-    """The configuration with what of the network the tasks decide, where nobody else did."""
-    model = config.model
-    several = len(members) if len(members) > 1 else 0
-    mask = any(shows_mask(member) for member in members) if model.mask is None else model.mask
-    tasks = several if model.tasks is None else model.tasks
-    if 0 < tasks < len(members):
-        raise UserError(
-            f"model.tasks is {tasks}, but the network serves {len(members)} tasks: "
-            f"leave it out, or choose 0 to show it none"
-        )
-    return replace(config, model=replace(model, mask=mask, tasks=tasks))
-
-
-def shows_mask(member: Member) -> bool:
-    """Whether the network must be shown the hole; one that is filled with noise can be seen."""
-    return member.task.masked and member.task.target != "picture"
 
 
 def train(

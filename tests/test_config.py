@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from palette.api import configure, resolve
 from palette.config import RunConfig, from_dict, merge, read_toml, to_dict, to_toml
 from palette.network.architecture import PRESETS, Architecture
+from palette.resolving import configure, resolve
 
 
 def test_a_configuration_survives_toml(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ class Train(Generic[Options]):
 
 def read_arguments(args: Sequence[str]) -> tuple[str, Train[Any]]:
     """The task and its flags: defaults < --config < --preset < the other flags."""
-    from palette.api import configure
+    from palette.resolving import configure
     from palette.tasks import trainable
 
     tasks = trainable()
@@ -68,7 +68,8 @@ def _what_flags_start_from(flags: Sequence[str]) -> tuple[Path | None, str | Non
 
 
 def run(arguments: tuple[str, Train[Any]]) -> int:
-    from palette.api import start_run, suited
+    from palette.api import start_run
+    from palette.resolving import suited
     from palette.training.state import Init
 
     name, given = arguments

@@ -153,7 +153,7 @@ def test_a_text_file_among_the_training_pictures(tmp_path: Path, capsys: Capture
 def test_settings_come_from_defaults_file_and_flags(
     photos: Path, tmp_path: Path, capsys: Capture
 ) -> None:
-    from palette.api import resolve
+    from palette.resolving import resolve
 
     config, _ = resolve("super-resolution", TINY, {"steps": 1, "options": {"scale": 2}})
     (tmp_path / "run.toml").write_text(to_toml(config))

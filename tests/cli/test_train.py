@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from palette.api import resolve
 from palette.cli.train import read_arguments
 from palette.config import RunSettings, to_toml
 from palette.errors import UserError
 from palette.network.architecture import PRESETS
+from palette.resolving import resolve
 
 
 def test_the_later_wins(tmp_path: Path) -> None:

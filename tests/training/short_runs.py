@@ -14,11 +14,11 @@ from conftest import TINY
 from safetensors.torch import load_file
 
 import palette
-from palette.api import resolve
 from palette.config import merge
 from palette.data.cache import CachedSource
 from palette.data.opening import open_source
 from palette.errors import Preempted
+from palette.resolving import resolve
 from palette.training import loop as training
 from palette.training.set import TrainingSet
 

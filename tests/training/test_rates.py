@@ -12,8 +12,8 @@ from conftest import TINY
 from short_runs import run, run_and_stop, saved
 
 import palette
-from palette.api import resolve
 from palette.config import RunConfig
+from palette.resolving import resolve
 from palette.training import loop as training
 from palette.training.state import rate
 

@@ -13,7 +13,6 @@ from conftest import TINY
 from short_runs import GENERALIST, training_set
 
 import palette
-from palette.api import resolve
 from palette.cli.main import main
 from palette.config import merge
 from palette.data.cache import CachedSource
@@ -22,6 +21,7 @@ from palette.data.images import write
 from palette.data.loader import batches
 from palette.data.opening import open_source
 from palette.diffusion.loss import CHROMA_SHARE, LUMA, LUMA_SHARE, Target
+from palette.resolving import resolve
 from palette.seeding import rng
 from palette.tasks import TASKS, Generalist, trainable
 from palette.training import loop as training

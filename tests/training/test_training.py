@@ -38,7 +38,7 @@ def test_the_loss_falls(task: str, tmp_path: Path, photos: Path) -> None:
     """On fixed crops, noise levels and noise: the trained network against the untrained one."""
     options = GENERALIST if task == "generalist" else {}
     train = {"batch": 4, "learning_rate": 4e-3, "ema": [0.9]}
-    crops = training_set(task, photos, {"train": train, "steps": 40, "options": options})
+    crops = training_set(task, photos, {"train": train, "steps": 80, "options": options})
     config, members = crops.config, crops.members
     training.train(config, members, crops.source, None, tmp_path / "run")
     model = palette.load(tmp_path / "run", task=members[0].name).model

@@ -14,13 +14,14 @@ from conftest import TINY
 from short_runs import GENERALIST, about, assert_equal_bits, lines, run, saved, training_set
 
 import palette
-from palette.api import resolve, sources
+from palette.api import sources
 from palette.cli.main import main
 from palette.config import merge
 from palette.data.images import read, write
 from palette.data.opening import open_source
 from palette.data.sources import BUNDLED
 from palette.errors import UserError
+from palette.resolving import resolve
 from palette.training.run_folder import RunFolder
 from palette.training.set import TrainingSet
 from palette.training.state import State

@@ -1,0 +1,55 @@
+"""From layers of settings to the configuration of a run and the tasks that its network serves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from palette.config import RunConfig, from_dict, merge, preset, to_dict
+from palette.errors import UserError
+from palette.tasks.generalist import Generalist, make_trainable
+from palette.types import Member, Task
+
+
+def configure(
+    task: str, *layers: Mapping[str, Any], architecture: str | None = None
+) -> tuple[RunConfig, Task | Generalist]:
+    """The configuration of a run as it was chosen, and the task or generalist.
+
+    Defaults under ``layers``, the later over the earlier. ``architecture`` names a model preset; so
+    may ``preset`` in a layer's [model].
+    """
+    named = [layer.get("model", {}).get("preset") for layer in layers]
+    chosen = preset(([name for name in (*named, architecture) if name] or ["tiny"])[-1])
+    flag = {} if architecture is None else {"model": to_dict(chosen)}  # wins over files, whole
+    values = merge({"model": to_dict(chosen)}, *layers, flag, {"task": task})
+    values["model"].pop("preset", None)
+    made = make_trainable(task, values.get("options", {}))
+    return from_dict(RunConfig, merge(values, {"options": to_dict(made)})), made
+
+
+def resolve(task: str, *layers: Mapping[str, Any]) -> tuple[RunConfig, Sequence[Member]]:
+    """The whole configuration of a run, and the tasks that its network serves."""
+    config, made = configure(task, *layers)
+    members = made.members()
+    return suited(config, members), members
+
+
+def suited(config: RunConfig, members: Sequence[Member]) -> RunConfig:
+    """The configuration with what of the network the tasks decide, where nobody else did."""
+    model = config.model
+    several = len(members) if len(members) > 1 else 0
+    mask = any(shows_mask(member) for member in members) if model.mask is None else model.mask
+    tasks = several if model.tasks is None else model.tasks
+    if 0 < tasks < len(members):
+        raise UserError(
+            f"model.tasks is {tasks}, but the network serves {len(members)} tasks: "
+            f"leave it out, or choose 0 to show it none"
+        )
+    return replace(config, model=replace(model, mask=mask, tasks=tasks))
+
+
+def shows_mask(member: Member) -> bool:
+    """Whether the network must be shown the hole; one that is filled with noise can be seen."""
+    return member.task.masked and member.task.target != "picture"

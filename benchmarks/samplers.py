@@ -167,6 +167,8 @@ def table(restorer: Restorer, crops: Crops, samples: int) -> None:
         print(row.line(name, answer.one), flush=True)
     searched = []
     for entry in restorer.model.searched:
+        if entry["task"] != restorer.member.name:
+            continue
         keys = ("sampler", "steps", "start", "eta")
         sampling = Sampling(**{key: entry[key] for key in keys})
         searched.append((_name(sampling).replace("auto", "searched"), sampling))

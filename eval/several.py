@@ -23,6 +23,7 @@ from palette.eval.report.files import write_overview
 from palette.eval.report.overview import Overview
 from palette.eval.report.result import Report
 from palette.eval.request import Request
+from palette.progress import Progress
 from palette.shard import Shard
 
 KIND = "tasks"
@@ -53,11 +54,14 @@ def evaluate_tasks(
     title = request.title or "Evaluation"
     _claim(models, source, root, title)
     reports = {}
-    for name, model in models.items():
-        asked = replace(request, title=f"{title}: {name}")
-        workspace = evaluate_shard(model, source, root / name, asked, shard)
-        if shard.of == 1:
-            reports[name] = finish(workspace)
+    with Progress(len(models), "evaluate", "tasks") as bar:
+        for name, model in models.items():
+            bar.write(name)
+            asked = replace(request, title=f"{title}: {name}")
+            workspace = evaluate_shard(model, source, root / name, asked, shard)
+            if shard.of == 1:
+                reports[name] = finish(workspace)
+            bar.update()
     return write_overview(Overview(root, title, reports)) if shard.of == 1 else None
 
 

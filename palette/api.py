@@ -245,7 +245,7 @@ def evaluate(
 
     checked = from_dict(Request, request)
     if isinstance(model, str | Path):
-        restorers = load_tasks(model, task, scale)
+        restorers = load_tasks(model, task, scale, checked.device)
     else:
         asked = task is not None or scale is not None
         model = model.doing(find_member(model.members, task, scale)) if asked else model

@@ -21,7 +21,7 @@ from palette.errors import IntegrityError, UserError
 from palette.eval.evaluate import evaluate
 from palette.eval.merge import merge
 from palette.eval.metrics.pixels import to_uint8
-from palette.eval.report.findings import judged_row
+from palette.eval.report.findings import findings, judged_row
 from palette.eval.report.overview import Overview
 from palette.eval.request import Request
 from palette.eval.several import evaluate_tasks
@@ -137,6 +137,19 @@ def test_holes_are_measured_and_compared_with_other_fills(tmp_path: Path) -> Non
     other = evaluate(Brighten(task=TASKS["inpainting"](fill="telea")), Crops(), tmp_path / "other")
     assert "telea-fill" not in other.table
     assert other.value("baseline", "psnr") == report.value("telea-fill", "psnr")
+
+
+def test_a_gain_is_good_or_bad_news_only_beyond_its_interval(tmp_path: Path) -> None:
+    report = evaluate(Brighten(), Crops(8), tmp_path)
+    marks = {}
+    for name, gains in {"good": [0.1, 0.3], "bad": [-0.1, -0.3], "plain": [0.3, -0.2]}.items():
+        for picture, gain in zip(report.pictures, gains * 4, strict=True):
+            base = picture.values["baseline"]["psnr"]
+            assert not isinstance(base, str)
+            picture.values["mean"]["psnr"] = base + gain
+        (found,) = (one for one in findings(report) if "dB PSNR over" in one.text)
+        marks[name] = found.mark
+    assert marks == {name: name for name in marks}
 
 
 def test_stopped_and_started_again_ends_in_the_same_bytes(tmp_path: Path) -> None:

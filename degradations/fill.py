@@ -58,7 +58,7 @@ def _membrane(picture: Picture, known: NDArray[np.float32]) -> Picture:
 def _of_four(values: NDArray[np.float32]) -> NDArray[np.float32]:
     """Sums over blocks of 2×2."""
     rows = values[0::2] + values[1::2]
-    return rows[:, 0::2] + rows[:, 1::2]
+    return (rows[:, 0::2] + rows[:, 1::2]).astype(np.float32, copy=False)
 
 
 def telea(picture: Picture, hole: Mask) -> Picture:

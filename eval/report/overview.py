@@ -5,37 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from palette.errors import UserError
 from palette.eval.metrics.registry import Metric
-from palette.eval.report.result import SCHEMA, Report
+from palette.eval.report.result import SCHEMA, Report, Written
 
 
 @dataclass(frozen=True)
-class Overview:
+class Overview(Written):
     """Finished evaluations of one model.
 
     ``reports`` by the names of the tasks; each is complete and lies in the folder of that name
     below ``out``.
     """
 
-    out: Path
     title: str
     reports: Mapping[str, Report]
-
-    @property
-    def html(self) -> Path:
-        return self.out / "report.html"
-
-    @property
-    def json(self) -> Path:
-        return self.out / "report.json"
-
-    @property
-    def csv(self) -> Path:
-        return self.out / "rows.csv"
 
     @property
     def metrics(self) -> dict[str, Metric]:

@@ -63,22 +63,10 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Report:
-    """A finished evaluation.
-
-    ``metrics`` in the order of the table, ``table`` by row and metric; ``groups`` by what the
-    pictures are grouped by. ``papers`` with a protocol, ``fool_rate`` after a study only.
-    """
+class Written:
+    """What lies in a folder as a page, as JSON and as a table."""
 
     out: Path
-    manifest: Mapping[str, Any]
-    metrics: Mapping[str, Metric]
-    rows: Sequence[Row]
-    table: Table
-    groups: Mapping[str, Sequence[Group]]
-    pictures: Sequence[PictureResult]
-    papers: Sequence[ComparedRow] | None = None
-    fool_rate: FoolRate | None = None
 
     @property
     def html(self) -> Path:
@@ -91,6 +79,24 @@ class Report:
     @property
     def csv(self) -> Path:
         return self.out / "rows.csv"
+
+
+@dataclass(frozen=True)
+class Report(Written):
+    """A finished evaluation.
+
+    ``metrics`` in the order of the table, ``table`` by row and metric; ``groups`` by what the
+    pictures are grouped by. ``papers`` with a protocol, ``fool_rate`` after a study only.
+    """
+
+    manifest: Mapping[str, Any]
+    metrics: Mapping[str, Metric]
+    rows: Sequence[Row]
+    table: Table
+    groups: Mapping[str, Sequence[Group]]
+    pictures: Sequence[PictureResult]
+    papers: Sequence[ComparedRow] | None = None
+    fool_rate: FoolRate | None = None
 
     @property
     def warnings(self) -> list[str]:

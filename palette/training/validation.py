@@ -73,8 +73,7 @@ class Findings:
     rows: dict[str, Row]
     decay: float
     loss: dict[int, float]
-    """Of the weight inverse-gamma, by log-SNR: 1 is what a network that outputs 0 would have where
-    y_t is nearly clean."""
+    """Of the weight inverse-gamma, by log-SNR, of errors as the picture has them."""
 
     @property
     def gain(self) -> float:
@@ -127,7 +126,7 @@ class Validation:
         }
         means = {decay: self._psnrs(restorer, "mean") for decay, restorer in restorers.items()}
         best = max(means, key=lambda decay: sum(means[decay]))
-        samples, baselines = self._psnrs(restorers[best], "sample"), self._baselines()
+        samples, baselines = self._psnrs(restorers[best], "sample"), self._baselines
         columns = zip(self.members, baselines, means[best], samples, strict=True)
         rows = {member.name: Row(*values) for member, *values in columns}
         return Findings(rows, best, self._losses(state, models[best]))
@@ -168,7 +167,9 @@ class Validation:
             psnrs.append(_psnr(cases, restored))
         return psnrs
 
+    @cached_property
     def _baselines(self) -> list[float]:
+        """Of each task; no training changes them."""
         rows = zip(self.members, self.cases, strict=True)
         return [_psnr(cs, [m.task.baseline(c.observed) for c in cs]) for m, cs in rows]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,32 +75,51 @@ def read_mask(path: str | Path, size: tuple[int, int]) -> Mask:
     return picture.mean(axis=-1) >= 0.5
 
 
-def list_pictures(root: str | Path, recursive: bool = True) -> list[Path]:
-    """The pictures in a folder, by suffix in any case, sorted by their path below ``root``.
+@dataclass(frozen=True)
+class Listing:
+    """What a folder holds."""
 
-    A file is a list of itself. Hidden files and folders are passed over; linked folders are
-    followed, each real folder once. Nothing is opened. Raises UserError for a missing folder.
+    pictures: list[Path]
+    """By their suffix, in any case; sorted by their path below the folder."""
+    others: Counter[str]
+    """How many files there are of each other suffix, in lower case; "" are those without one."""
+
+
+def list_pictures(root: str | Path, recursive: bool = True) -> list[Path]:
+    """The pictures of :func:`list_folder`; a file is a list of itself."""
+    root = Path(root)
+    return [root] if root.is_file() else list_folder(root, recursive).pictures
+
+
+def list_folder(root: str | Path, recursive: bool = True, leave: Iterable[Path] = ()) -> Listing:
+    """What is in a folder, apart from hidden files and folders.
+
+    Linked folders are followed, each real folder once; those of ``leave`` are not entered, however
+    they are reached. No file is opened. Raises UserError for a missing folder.
     """
     root = Path(root)
-    if root.is_file():
-        return [root]
     if not root.is_dir():
         raise UserError(f"{root}: no such folder or file; give the path of an existing one")
-    found: list[Path] = []
-    seen: set[tuple[int, int]] = set()
+    found, others = [], Counter[str]()
+    seen = {_identity(folder) for folder in leave if folder.is_dir()}
     for folder, folders, names in os.walk(root, followlinks=True, onerror=_refuse_folder):
-        status = os.stat(folder)
-        if (status.st_dev, status.st_ino) in seen:
+        if _identity(folder) in seen:
             folders.clear()
             continue
-        seen.add((status.st_dev, status.st_ino))
+        seen.add(_identity(folder))
         folders[:] = sorted(f for f in folders if not f.startswith(".")) if recursive else []
-        found += [
-            Path(folder, name)
-            for name in names
-            if name.lower().endswith(SUFFIXES) and not name.startswith(".")
-        ]
-    return sorted(found, key=lambda path: path.relative_to(root).as_posix())
+        for name in names:
+            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
+                found.append(Path(folder, name))
+            elif not name.startswith("."):
+                others[Path(name).suffix.lower()] += 1
+    return Listing(sorted(found, key=lambda path: path.relative_to(root).as_posix()), others)
+
+
+def _identity(folder: str | Path) -> tuple[int, int]:
+    """One for each real folder, by whatever path."""
+    status = os.stat(folder)
+    return status.st_dev, status.st_ino
 
 
 def _refuse_folder(error: OSError) -> None:

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from palette.data.images import list_pictures, read, write
+from palette.data.images import list_folder, read, write
 from palette.errors import UserError
 from palette.files import write_json
-from palette.restoring.pictures import Extend, fit_alpha, observe
+from palette.restoring.holes import Extend, observe
+from palette.restoring.pictures import fit_alpha
 from palette.restoring.sampling import Sampling
-from palette.seeding import entropy
 from palette.shard import Shard
 from palette.types import Observation, Picture, Task
 
@@ -53,10 +53,11 @@ class FolderJob:
 
     def inputs(self) -> list[Path]:
         """The pictures of this shard. UserError where none are found or two have one output."""
-        source, out = self.source, self.out.resolve()
-        if source.resolve() == out:
+        source = self.source
+        if source.resolve() == self.out.resolve():
             raise UserError(f"{self.out} is the folder of the inputs: choose another output folder")
-        paths = [path for path in list_pictures(source, self.recursive) if out not in path.parents]
+        leave = [folder for folder in (self.out, self.masks) if folder is not None]
+        paths = list_folder(source, self.recursive, leave).pictures
         if not paths:
             raise UserError(f"{source} holds no pictures: choose a folder of pictures")
         _refuse_collisions({path: self.target(path) for path in paths})
@@ -82,9 +83,8 @@ class Result:
 def restore_folder(restorer: ObservationRestorer, job: FolderJob) -> Iterator[Result]:
     """Restore every picture below ``job.source`` to the same relative path below ``job.out``.
 
-    A picture's result depends on its relative path and the seed, not on its neighbours. A picture
-    that fails is yielded with its error and the rest goes on. Run again, it continues; ``out``
-    holding pictures of other settings is a UserError, as are two inputs with one output.
+    A picture that fails is yielded with its error and the rest goes on. Run again, it continues;
+    ``out`` holding pictures of other settings is a UserError, as are two inputs with one output.
     """
     paths = job.inputs()
     settings = {
@@ -97,7 +97,8 @@ def restore_folder(restorer: ObservationRestorer, job: FolderJob) -> Iterator[Re
     results: list[dict[str, Any]] = []
     for path in paths:
         result = _skip_or_restore(restorer, path, job.target(path), job)
-        results.append({"source": _name(path, job), "error": result.error})
+        name = path.relative_to(job.source).as_posix()
+        results.append({"source": name, "error": result.error})
         yield result
     part = "" if job.shard.of == 1 else f"{job.shard.index}-of-{job.shard.of}-"
     write_json(job.out / f"{part}{MANIFEST}", {"settings": settings, "pictures": results})
@@ -110,16 +111,11 @@ def restore_file(
     seed: int = 0,
     mask: Path | None = None,
     extend: Extend | None = None,
-    name: str | None = None,
 ) -> None:
-    """Restore one file. Raises UserError or PictureError; ``target`` is complete or absent.
-
-    ``name`` keys the noise; without it the file's own name.
-    """
+    """Restore one file. Raises UserError or PictureError; ``target`` is complete or absent."""
     photo = read(source)
     photo, observation = observe(photo, restorer.task.masked, mask, extend)
-    key = entropy(seed, "picture", name or source.name)
-    picture = restorer.restore_observations([observation], seeds=[key])[0]
+    picture = restorer.restore_observations([observation], seeds=[seed])[0]
     alpha = None if photo.alpha is None else fit_alpha(photo.alpha, picture)
     target.parent.mkdir(parents=True, exist_ok=True)
     deep = photo.bit_depth == 16 and target.suffix.lower() == ".png"
@@ -134,18 +130,13 @@ def _skip_or_restore(
     clock = time.perf_counter()
     mask = None if job.masks is None else _mask_of(job.masks, path.relative_to(job.source))
     try:
-        restore_file(restorer, path, target, job.seed, mask, job.extend, _name(path, job))
+        restore_file(restorer, path, target, job.seed, mask, job.extend)
     except (UserError, MemoryError) as error:
         message = str(error)
         if str(path) not in message:
             message = f"{path}: {message}"
         return Result(path, target, error=message)
     return Result(path, target, seconds=time.perf_counter() - clock)
-
-
-def _name(path: Path, job: FolderJob) -> str:
-    """What keys the noise of a picture in a folder."""
-    return path.relative_to(job.source).as_posix()
 
 
 def _claim(out: Path, settings: dict[str, Any]) -> None:

@@ -19,7 +19,9 @@ from palette.machine.device import choose_device
 from palette.machine.format import Format, choose
 from palette.restoring.coarse import reduced, reduction
 from palette.restoring.folder import FolderJob, Result, restore_folder
-from palette.restoring.pictures import Extend, from_photo, observe, to_photo
+from palette.restoring.holes import Extend, observe
+from palette.restoring.keys import noise_key
+from palette.restoring.pictures import from_photo, to_photo
 from palette.restoring.sampling import Answer, Sampling
 from palette.restoring.solve import Batch, Solver, together
 from palette.restoring.tiling import automatic, halving, if_memory_suffices
@@ -111,8 +113,8 @@ class Restorer:
             observe(to_photo(value), self.task.masked, one, extend)
             for value, one in zip(values, masks, strict=True)
         ]
-        seeds = [entropy(seed, "picture", i) for i in range(len(values))]
-        restored = self.restore_observations([o for _, o in observed], answer, steps, seeds)
+        observations = [observation for _, observation in observed]
+        restored = self.restore_observations(observations, answer, steps, [seed] * len(values))
         results = [
             from_photo(picture, photo, like)
             for picture, (photo, _), like in zip(restored, observed, values, strict=True)
@@ -142,7 +144,8 @@ class Restorer:
     ) -> list[Picture]:
         """One restored picture, (H, W, 3) float32 in [0, 1], for each observation and its seed.
 
-        ``answer`` and ``steps`` replace those of ``self.sampling``; seeds default to 0, 1 …
+        ``answer`` and ``steps`` replace those of ``self.sampling``; every seed is 0 by default.
+        Noise is keyed by observation and seed (:mod:`palette.restoring.keys`).
         """
         sampling = replace(
             self.sampling,
@@ -151,21 +154,22 @@ class Restorer:
         )
         sampling = self._at_searched_levels(sampling)
         self._refuse_untrained(sampling)
-        seeds = range(len(observations)) if seeds is None else seeds
+        given = [0] * len(observations) if seeds is None else seeds
+        keys = [noise_key(*both) for both in zip(observations, given, strict=True)]
         if sampling.strength:
             observations = [
-                self.task.augment(observation, sampling.strength, rng(seed, "augment"))
-                for observation, seed in zip(observations, seeds, strict=True)
+                self.task.augment(observation, sampling.strength, rng(key, "augment"))
+                for observation, key in zip(observations, keys, strict=True)
             ]
         conditions = (  # made when their turn has come: each is as large as its result
-            self.task.condition(observation, rng(seed, "condition"))
-            for observation, seed in zip(observations, seeds, strict=True)
+            self.task.condition(observation, rng(key, "condition"))
+            for observation, key in zip(observations, keys, strict=True)
         )
         restored: list[Picture] = []
         for group in self._groups(conditions, sampling):
             here = slice(len(restored), len(restored) + len(group))
-            batch = self.solver.batch(group, seeds[here], sampling)
-            coarse = self._coarse(observations[here], seeds[here], sampling)
+            batch = self.solver.batch(group, keys[here], sampling)
+            coarse = self._coarse(observations[here], keys[here], sampling)
             pictures = self._mean_of_samples(replace(batch, coarse=coarse))
             height, width = group[0].x.shape[:2]
             restored += [
@@ -175,7 +179,7 @@ class Restorer:
         return restored
 
     def _coarse(
-        self, observations: Sequence[Observation], seeds: Sequence[int], sampling: Sampling
+        self, observations: Sequence[Observation], keys: Sequence[int], sampling: Sampling
     ) -> Batch | None:
         """The reduced picture that a large hole is to follow; None where none is large."""
         if not self.task.masked or len(observations) > 1:
@@ -183,12 +187,10 @@ class Restorer:
         factor = reduction(observations[0], self.model.config.data.size / 2)
         if factor == 1:
             return None
-        small, seed = (
-            reduced(observations[0], factor, self.solver.stride),
-            entropy(seeds[0], "coarse"),
-        )
-        condition = self.task.condition(small, rng(seed, "condition"))
-        return self.solver.batch([condition], [seed], sampling)
+        small = reduced(observations[0], factor, self.solver.stride)
+        key = entropy(keys[0], "coarse")
+        condition = self.task.condition(small, rng(key, "condition"))
+        return self.solver.batch([condition], [key], sampling)
 
     def _at_searched_levels(self, sampling: Sampling) -> Sampling:
         """The noise levels that `palette search` found for this task and sampling, if it did."""

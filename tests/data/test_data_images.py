@@ -13,7 +13,7 @@ from handmade import unit
 from PIL import Image
 
 from palette.data.decoding import FORMATS
-from palette.data.images import SUFFIXES, list_pictures, read, read_mask
+from palette.data.images import SUFFIXES, list_folder, list_pictures, read, read_mask
 from palette.errors import PictureError
 
 
@@ -60,6 +60,20 @@ def test_listing_follows_a_linked_folder_once(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (root / name).symlink_to(tmp_path / "real", target_is_directory=True)
     assert list_pictures(root) == [root / "one" / "a.png"]
+
+
+def test_a_listing_counts_the_rest_and_leaves_folders_however_they_are_reached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("in/a.png", "in/b.HEIC", "in/c.heic", "in/note", "in/.hidden.psd", "in/out/d.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "in" / "again").symlink_to("out", target_is_directory=True)
+    monkeypatch.chdir(tmp_path / "in")
+    for leave in (Path("out"), tmp_path / "in" / "out", Path("again"), Path("../in/out")):
+        listing = list_folder(".", leave=[leave, Path("nowhere")])
+        assert listing.pictures == [Path("a.png")]
+        assert listing.others == {".heic": 2, "": 1}
 
 
 def test_real_photographs_equal_pillow() -> None:

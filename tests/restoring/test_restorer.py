@@ -49,8 +49,8 @@ def test_the_same_type_comes_back(jpeg: Restorer, picture: np.ndarray, tmp_path:
     deep = jpeg.restore(eight.astype(np.uint16) * 257)
     assert deep.dtype == np.uint16
     several = jpeg.restore([eight, eight])
-    np.testing.assert_array_equal(several[0], expected)
-    assert np.abs(several[1].astype(int) - expected).max() > 0  # another picture, another noise
+    for one in several:
+        np.testing.assert_array_equal(one, expected)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 37), (5, 3), (33, 31), (64, 64)])
@@ -89,7 +89,7 @@ for run in sys.argv[1:]:
         observed = [Observation(*both) for both in zip(pictures, masks)]
         together = model.restore_observations(observed)
         for i, one in enumerate(observed):
-            (alone,) = model.restore_observations([one], seeds=[i])
+            (alone,) = model.restore_observations([one])
             assert np.array_equal(alone, together[i]), (run, choices, i)
 """
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from palette.config import DataConfig, RunConfig, from_dict, read_toml
+from palette.config import DataConfig, RunConfig, from_dict, read_settings, read_toml
 from palette.errors import UserError
 from palette.resolving import resolve
 from palette.tasks.choosing import find_member
@@ -43,12 +43,12 @@ def train(
     "bundled"; ``out`` a new folder for the run; ``options`` the task's own, e.g. {"scale": 4};
     ``val`` pictures for validation (otherwise a share of ``data``); ``init`` a model whose weights
     the run starts from, with ``init_partial`` those that fit;
-    ``config`` nested settings, e.g. {"model": {"preset": "small"}, "train": {"batch": 8}}, or a
-    TOML file. Raises UserError for bad settings or data, Preempted, Diverged.
+    ``config`` nested settings, e.g. {"model": {"preset": "small"}, "train": {"batch": 8}}, a TOML
+    file or the name of a recipe. Raises UserError for bad settings or data, Preempted, Diverged.
     """
     from palette.training.state import Init
 
-    layer = read_toml(Path(config)) if isinstance(config, str | Path) else dict(config or {})
+    layer = read_settings(Path(config)) if isinstance(config, str | Path) else dict(config or {})
     data_layer = {"path": str(data)} | ({} if val is None else {"val": str(val)})
     given = {"data": data_layer, "steps": steps, "seed": seed, "options": options}
     given = {key: value for key, value in given.items() if value is not None}
@@ -64,10 +64,24 @@ def start_run(
     """Train in the new folder ``out``; UserError where it is inside of the pictures."""
     from palette.training.loop import train as run
 
+    config = _placed(config, out)
+    run(config, members, *sources(config), out, init=init)
+
+
+def plan_run(config: RunConfig, members: Sequence[Member], out: Path) -> str:
+    """What :func:`start_run` would do, as text; nothing is written."""
+    from palette.training.plan import plan
+
+    config = _placed(config, out)
+    return plan(config, members, *sources(config))
+
+
+def _placed(config: RunConfig, out: Path) -> RunConfig:
+    """With absolute paths; UserError where ``out`` is inside of the pictures."""
     config = replace(config, data=_absolute(config.data))
     if Path(config.data.path) in (out.resolve(), *out.resolve().parents):
         raise UserError(f"{out} is inside of the pictures {config.data.path}: choose another --out")
-    run(config, members, *sources(config), out, init=init)
+    return config
 
 
 def _absolute(data: DataConfig) -> DataConfig:

@@ -10,6 +10,8 @@ import dataclasses
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
@@ -256,7 +258,7 @@ def preset(name: str) -> Architecture:
     return PRESETS[name]
 
 
-def read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path | Traversable) -> dict[str, Any]:
     """The values of a TOML file; UserError where it is absent or not valid."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -264,6 +266,23 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise UserError(f"there is no configuration file {path}: check the path") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not valid TOML: {error}") from None
+
+
+def read_settings(file: Path) -> dict[str, Any]:
+    """The values of a TOML file or, by its bare name, of a recipe that comes with the package."""
+    if file.suffix or file.is_file():
+        return read_toml(file)
+    shipped = recipes()
+    if str(file) not in shipped:
+        near = nearest(str(file), shipped)
+        raise UserError(f"config is {str(file)!r}, neither a file nor a recipe: {near}")
+    return read_toml(shipped[str(file)])
+
+
+def recipes() -> dict[str, Traversable]:
+    """The files of settings that come with the package, by name."""
+    files = resources.files("palette.recipes").iterdir()
+    return {f.name.removesuffix(".toml"): f for f in files if f.name.endswith(".toml")}
 
 
 def to_toml(config: Any) -> str:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 import tyro
 
 from palette.cli.arguments import parse
-from palette.config import RunConfig, RunSettings, read_toml, to_dict
+from palette.config import RunConfig, RunSettings, read_settings, to_dict
 from palette.errors import OK, USAGE, UserError, nearest
 
 Options = TypeVar("Options")
@@ -25,13 +25,16 @@ class Train(Generic[Options]):
     out: Path
     """A new folder for the run."""
     config: Path | None = None
-    """A TOML file with settings; flags win over it."""
+    """A TOML file with settings, or the name of a recipe; flags win over it."""
     preset: Literal["tiny", "small", "base", "paper"] | None = None
     """A named network, in place of the file's; the --model flags win over it. Without it: tiny."""
     init: Path | None = None
     """A model whose weights the run starts from; its task, scale and data may be others."""
     init_partial: bool = False
     """Start anew those weights of --init that do not fit."""
+    dry_run: bool = False
+    """Say what the training would be: shapes, parameters, multiply-adds, memory, time, data and
+    tasks. Nothing is trained, nothing is written to --out."""
     settings: Annotated[RunSettings, tyro.conf.arg(name="")] = field(default_factory=RunSettings)
 
 
@@ -51,7 +54,7 @@ def read_arguments(args: Sequence[str]) -> tuple[str, Train[Any]]:
     if name not in tasks:
         raise UserError(f"task is {name!r}: {nearest(name, tasks)}")
     file, preset = _what_flags_start_from(flags)
-    layer = {} if file is None else read_toml(file)
+    layer = {} if file is None else read_settings(file)
     config, task = configure(name, layer, architecture=preset)
     settings = RunSettings(**{f.name: getattr(config, f.name) for f in fields(RunSettings)})
     default = Train(task, tyro.MISSING, file, preset, settings=settings)  # type: ignore[arg-type]
@@ -68,14 +71,18 @@ def _what_flags_start_from(flags: Sequence[str]) -> tuple[Path | None, str | Non
 
 
 def run(arguments: tuple[str, Train[Any]]) -> int:
-    from palette.api import start_run
+    from palette.api import plan_run, start_run
     from palette.resolving import suited
     from palette.training.state import Init
 
     name, given = arguments
-    config = RunConfig(task=name, options=to_dict(given.task), **vars(given.settings))
+    chosen = RunConfig(task=name, options=to_dict(given.task), **vars(given.settings))
     members = given.task.members()
+    config = suited(chosen, members)
+    if given.dry_run:
+        print(plan_run(config, members, given.out))
+        return OK
     init = None if given.init is None else Init(given.init, given.init_partial)
-    start_run(suited(config, members), members, given.out, init)
+    start_run(config, members, given.out, init)
     print(f"the model is in {given.out}: palette restore {given.out} IN OUT")
     return OK

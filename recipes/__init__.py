@@ -1,0 +1,1 @@
+"""Settings of published and of shipped models: `palette train TASK --config NAME`."""

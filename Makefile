@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip install -qq --disable-pip-version-check --constra
 # a folder with photos/ for the tests that need more photographs; they are skipped without
 export PALETTE_TEST_DATA ?=
 
-.PHONY: demo test test-all lint bench wheel-test clean help
+.PHONY: demo test test-all lint bench faults wheel-test clean help
 
 help:
 	@echo "make demo        install, train a small model for two minutes, write a report"
@@ -15,6 +15,7 @@ help:
 	@echo "make lint        ruff and pyright"
 	@echo "make wheel-test  build the wheel, unpack it alone, run it outside of the checkout"
 	@echo "make bench       every benchmark, into docs/benchmarks.md (BENCH='--model RUN --data FOLDER')"
+	@echo "make faults      kill training, packing and restoring 50 times each and compare"
 	@echo "make clean       remove the virtual environment and the demo's output"
 
 # The environment is made once and again when the requirements change.
@@ -45,6 +46,9 @@ lint: $(VENV)/.lint-installed
 
 bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/run.py $(BENCH)
+
+faults: $(VENV)/.installed
+	PALETTE_KILLS=50 $(BIN)/python -m pytest -s tests/faults/test_kills.py
 
 wheel-test: $(VENV)/.installed
 	$(BIN)/python -m pytest -m '' tests/test_packaging.py

@@ -57,7 +57,8 @@ class RunFolder:
         """Lock the folder; InUse names another owner. UserError: a new run finds other files."""
         if not resume and self.path.exists() and not self.path.is_dir():
             raise UserError(f"{self.path} is a file: choose another --out")
-        if not resume and self.path.exists() and any(self.path.iterdir()):
+        # a lock alone is what a run leaves that was killed before it wrote anything
+        if not resume and self.path.exists() and {p.name for p in self.path.iterdir()} - {"lock"}:
             raise UserError(
                 f"{self.path} is not empty: choose another --out, or continue it with "
                 f"`palette resume {self.path}`"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 
@@ -58,13 +59,14 @@ def batches(
     stop_step: int,
     workers: int = 0,
     pin: bool = False,
-) -> Iterator[dict[str, Tensor]]:
+) -> Generator[dict[str, Tensor], None, None]:
     """The stacked examples ``(batch, ...)`` of the steps ``start_step`` to ``stop_step`` − 1.
 
     ``example`` gives named arrays for a global position, step · batch + slot: the same arrays for
     the same position. They do not depend on ``workers``: each is computed on one thread. ``pin``
     puts batches in page-locked memory. A PictureError of an example is raised here as it was, other
-    errors of a worker with its traceback, the death or the silence of one as RuntimeError.
+    errors of a worker with its traceback, the death or the silence of one as RuntimeError. Close it
+    when no more batches are wanted: a worker does not end before.
     """
     if batch < 1 or workers < 0:
         raise UserError(f"batch is {batch} and workers {workers}; choose at least 1 and 0")
@@ -80,7 +82,9 @@ def batches(
         timeout=WORKER_TIMEOUT_SECONDS if workers else 0,
         generator=torch.Generator(),  # leaves the global generator alone
     )
+    others = set(multiprocessing.active_children())
     iterator = iter(loader)
+    started = set(multiprocessing.active_children()) - others
     try:
         for _ in steps:
             with nullcontext() if workers else _one_thread():
@@ -88,8 +92,15 @@ def batches(
             if isinstance(arrays, PictureError):
                 raise arrays
             yield arrays
+    except RuntimeError as error:
+        if started:  # one of them is dead or hangs
+            error.with_traceback(None)  # it would keep the iterator, and so the workers
+            iterator = None
+            for worker in started:  # one that hangs ignores the SIGTERM by which torch ends it
+                worker.kill()
+        raise
     finally:
-        del iterator  # ends the workers now, not when the traceback of an error is forgotten
+        iterator = None  # ends the workers now, not when the traceback of an error is forgotten
 
 
 class _Examples(Dataset[Example | PictureError]):
@@ -116,8 +127,9 @@ def _stack(examples: list[Example | PictureError]) -> dict[str, Tensor] | Pictur
 
 def _start_worker(worker: int) -> None:
     cv2.setNumThreads(0)  # Torch limits itself to one thread in workers
-    # Ctrl-C reaches all processes of the group: the main one decides when to stop.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Ctrl-C and the end of a batch job reach all processes of the group: the main one decides.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import math
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -87,7 +88,7 @@ def _report_grey(training_set: TrainingSet) -> None:
 def _loop(state: State, run: RunFolder, device: torch.device, stopped: threading.Event) -> None:
     config, settings = run.config, run.config.train
     feed = run.training_set.batches(state.step, config.steps, device)
-    with run.metrics(state.step) as metrics:
+    with closing(feed), run.metrics(state.step) as metrics:
         while state.step < config.steps:
             loss, norm = optimizer_step(state, feed, config, device)
             if state.bad_steps == BAD_STEPS or (state.bad_steps and state.step == config.steps):

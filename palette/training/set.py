@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 import cv2
@@ -168,7 +169,7 @@ class TrainingSet:
         """What is left of the rows, and of the columns, without the margin."""
         return slice(self.margin(task), self.margin(task) + self.config.data.size)
 
-    def batches(self, step: int, stop: int, device: torch.device) -> Iterator[Batch]:
+    def batches(self, step: int, stop: int, device: torch.device) -> Generator[Batch, None, None]:
         """The batches of the steps ``step`` to ``stop`` − 1, prepared ahead of their use.
 
         Each step of the optimizer takes ``train.accumulate`` of them.
@@ -178,8 +179,9 @@ class TrainingSet:
         first, last = step * settings.accumulate, stop * settings.accumulate
         pin = device.type == "cuda"
         loaded = batches(self.example, settings.batch, first, last, workers, pin)
-        for number, arrays in enumerate(loaded, first):
-            yield self.on_device(arrays, number * settings.batch, device)
+        with closing(loaded):
+            for number, arrays in enumerate(loaded, first):
+                yield self.on_device(arrays, number * settings.batch, device)
 
     def on_device(self, arrays: dict[str, Tensor], first: int, device: torch.device) -> Batch:
         """Stacked examples from position ``first`` on, degraded here where no worker did."""

@@ -114,11 +114,12 @@ def test_global_generators_are_left_alone() -> None:
 
 
 def settings(position: int) -> Arrays:
-    ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    stops = (signal.SIGINT, signal.SIGTERM)
+    ignored = all(signal.getsignal(number) == signal.SIG_IGN for number in stops)
     return {"all": np.array([torch.get_num_threads(), cv2.getNumThreads(), ignored])}
 
 
-def test_examples_are_computed_on_one_thread_and_workers_leave_ctrl_c_to_the_main_process() -> None:
+def test_examples_are_computed_on_one_thread_and_workers_leave_signals_to_the_main_process() -> None:
     before = torch.get_num_threads(), cv2.getNumThreads()
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job may ignore it
     torch.set_num_threads(2)
@@ -183,10 +184,16 @@ def test_a_worker_that_fails_dies_or_hangs_is_noticed(
     example: Callable[[int], Arrays], reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loader, "WORKER_TIMEOUT_SECONDS", 2)
+    monkeypatch.setattr("torch.utils.data._utils.MP_STATUS_CHECK_INTERVAL", 0.5)
+    before = set(multiprocessing.active_children())
     feed = batches(example, 2, 0, 3, workers=1)
     assert next(feed)["position"].tolist() == [0, 1]
     with pytest.raises((KeyError, RuntimeError), match=reason):
         next(feed)
+    left = set(multiprocessing.active_children()) - before
+    for worker in left:  # killed, and gone at once
+        worker.join(2)
+    assert not any(worker.is_alive() for worker in left)
 
 
 def test_workers_end_with_the_feed() -> None:

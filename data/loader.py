@@ -92,15 +92,14 @@ def batches(
             if isinstance(arrays, PictureError):
                 raise arrays
             yield arrays
-    except RuntimeError as error:
-        if started:  # one of them is dead or hangs
-            error.with_traceback(None)  # it would keep the iterator, and so the workers
-            iterator = None
-            for worker in started:  # one that hangs ignores the SIGTERM by which torch ends it
-                worker.kill()
+    except BaseException as error:
+        if started:  # what torch was doing would keep the iterator; the worker's traceback is text
+            error.with_traceback(None)
         raise
     finally:
-        iterator = None  # ends the workers now, not when the traceback of an error is forgotten
+        iterator = None  # ends the workers now
+        for worker in started:  # one that hangs ignores the SIGTERM by which torch ends it
+            worker.kill()
 
 
 class _Examples(Dataset[Example | PictureError]):

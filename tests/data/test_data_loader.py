@@ -119,7 +119,7 @@ def settings(position: int) -> Arrays:
     return {"all": np.array([torch.get_num_threads(), cv2.getNumThreads(), ignored])}
 
 
-def test_examples_are_computed_on_one_thread_and_workers_leave_signals_to_the_main_process() -> None:
+def test_examples_use_one_thread_and_workers_leave_signals_to_the_main_process() -> None:
     before = torch.get_num_threads(), cv2.getNumThreads()
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job may ignore it
     torch.set_num_threads(2)
@@ -190,7 +190,7 @@ def test_a_worker_that_fails_dies_or_hangs_is_noticed(
     assert next(feed)["position"].tolist() == [0, 1]
     with pytest.raises((KeyError, RuntimeError), match=reason):
         next(feed)
-    left = set(multiprocessing.active_children()) - before
+    left = set(multiprocessing.active_children()) - before  # the end of the program waits for them
     for worker in left:  # killed, and gone at once
         worker.join(2)
     assert not any(worker.is_alive() for worker in left)

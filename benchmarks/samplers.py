@@ -6,7 +6,8 @@ Without --model a small super-resolution network is trained first, on the photog
 scikit-image ships: enough to run, not to be proud of. Each row restores the same crops and prints
 
 - mean: PSNR of the mean of the samples; one: mean PSNR of a single sample; gap: how far a single
-  sample lies below the mean answer of one evaluation (3.01 dB for exact posterior samples);
+  sample lies below the mean answer of one evaluation (3.01 dB is necessary for exact samples, and
+  not sufficient: see the octaves);
 - SSIM of a single sample;
 - octaves: energy of sample − baseline over that of clean − baseline, coarse to fine; 1 is ideal;
 - drift: root mean square of the error of a sample's mean colour, of 255.

@@ -150,17 +150,18 @@ class Centre:
 class Border:
     """Uncropping (Palette, appendix): ``area`` of the picture is missing at its border.
 
-    One side with probability 0.5, else all four sides around a centred rest.
+    One of ``sides`` with probability 0.5, else all four sides around a centred rest.
     Params: height, width, top, bottom, left, right (missing rows and columns).
     """
 
     area: float = 0.5
     one_side: float = 0.5
+    sides: tuple[str, ...] = ("top", "bottom", "left", "right")
 
     def draw(self, spec: Spec, rng: np.random.Generator) -> Params:
         sides = {"top": 0, "bottom": 0, "left": 0, "right": 0}
         if rng.random() < self.one_side:
-            side = ("top", "bottom", "left", "right")[rng.integers(4)]
+            side = self.sides[rng.integers(len(self.sides))]
             length = spec.height if side in ("top", "bottom") else spec.width
             sides[side] = min(length - 1, round(length * self.area))
         else:

@@ -66,7 +66,7 @@ def train_rows(
     The raw input is not trained on: the baseline is that input at the size of the answers.
     """
     train_labels, test_labels, classes = _class_indices(gallery, test.source.labels or [])
-    paths = _save_pictures(workspace, test.source, plan.side, multiple)
+    paths = _save_pictures(workspace, test.source, plan, multiple)
     rows = [row for row in gallery.rows if not row.is_input]
     left = [row for row in rows if not _result(workspace, row).exists()]
     epochs = test.profile.epochs
@@ -96,14 +96,12 @@ def train_rows(
             checkpoint.unlink()
 
 
-def _save_pictures(
-    workspace: Workspace, test: Source, side: int | None, multiple: int
-) -> list[Path]:
+def _save_pictures(workspace: Workspace, test: Source, plan: Plan, multiple: int) -> list[Path]:
     """The real test pictures, prepared as the training pictures are, in the workspace."""
     names = files.names_of(test.ids)
     for index, name in enumerate(names):
         if not workspace.picture("cas-test", name).exists():
-            clean = prepared(test.read(index), side, multiple, name)
+            clean = prepared(test.read(index), plan, multiple, name)
             workspace.write_pixels("cas-test", name, to_uint8(clean))
     return [workspace.picture("cas-test", name) for name in names]
 

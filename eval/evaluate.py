@@ -24,7 +24,7 @@ from palette.eval.report.papers import beside
 from palette.eval.report.result import Report
 from palette.eval.report.summary import summarise
 from palette.eval.request import Request
-from palette.eval.settings import USUAL, USUAL_OF_HOLES, Settings, weights_for
+from palette.eval.settings import USUAL_OF_HOLES, USUAL_OF_MODELS, Settings, weights_for
 from palette.eval.workspace import Workspace, stopwatch
 from palette.shard import Shard
 
@@ -50,7 +50,7 @@ def evaluate_shard(
     protocol = None if request.protocol is None else find_protocol(request.protocol)
     if protocol is not None and (reason := protocol.misfit(model.task)):
         raise UserError(f"protocol {protocol.name} {reason}: choose another protocol")
-    usual = USUAL_OF_HOLES if model.task.masked else USUAL
+    usual = USUAL_OF_HOLES if model.task.masked else USUAL_OF_MODELS
     settings = Settings.of(request, protocol.metrics if protocol else usual)
     weights = weights_for(settings, request.weights)
     plan = _plan(source, request, protocol)
@@ -123,4 +123,5 @@ def _plan(source: Source, request: Request, protocol: Protocol | None) -> Plan:
         seed=request.seed,
         operator=protocol.operator if protocol else None,
         side=protocol.side if protocol else None,
+        resize=protocol.resize if protocol else "bicubic",
     )

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
+import cv2
 import numpy as np
 import torch
 from torch.nn.functional import interpolate
 
 from palette.data.sources import Source
 from palette.degradations import Degradation
-from palette.errors import UserError
+from palette.errors import PictureError, UserError
 from palette.eval import workspace as files
 from palette.eval.gallery import Gallery, Record, Row
 from palette.eval.metrics.pixels import to_uint8
@@ -44,12 +45,17 @@ class Model(Protocol):
         ...
 
 
+SquareResize = Literal["bicubic", "area"]
+"""How a central square gets its size: antialiased bicubic, or the mean over areas as in SR3, which
+only makes squares smaller."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """Which pictures are restored, and how.
 
-    ``operator`` and ``side`` are those of :class:`palette.eval.protocols.Protocol`; ``samples`` is
-    the number of samples of every picture.
+    ``operator``, ``side`` and ``resize`` are those of :class:`palette.eval.protocols.Protocol`;
+    ``samples`` is the number of samples of every picture.
     """
 
     names: list[str]
@@ -59,6 +65,7 @@ class Plan:
     seed: int
     operator: Degradation | None
     side: int | None
+    resize: SquareResize = "bicubic"
 
 
 def restore(model: Model, source: Source, workspace: Workspace, plan: Plan, shard: Shard) -> None:
@@ -80,7 +87,7 @@ def _observe(
 ) -> tuple[Observation, Record]:
     """Prepare, degrade and save one picture."""
     name = plan.names[index]
-    clean = prepared(source.read(index), plan.side, task.multiple, name)
+    clean = prepared(source.read(index), plan, task.multiple, name)
     observation, params = degraded(task, plan.operator, clean, rng(plan.seed, "degrade", index))
     missing = None
     workspace.write_pixels("reference", name, to_uint8(clean))
@@ -106,17 +113,22 @@ def _restore_block(
                 workspace.write_pixels(row_of(answer, draw), plan.names[index], to_uint8(picture))
 
 
-def prepared(picture: Picture, side: int | None, multiple: int, name: str) -> Picture:
-    """The clean picture: its central square at ``side``, or cut to the task's multiple.
+def prepared(picture: Picture, plan: Plan, multiple: int, name: str) -> Picture:
+    """The clean picture: its central square at ``plan.side``, or cut to the task's multiple.
 
     Rounded to 8 bits, as the reference file beside the report is.
     """
     height, width = picture.shape[:2]
-    if side is not None:
+    if plan.side is not None:
         edge = min(height, width)
+        if plan.resize == "area" and edge < plan.side:
+            raise PictureError(
+                f"{name} has {width}×{height} pixels, and the protocol only makes squares smaller, "
+                f"to {plan.side}: leave out pictures below that"
+            )
         top, left = (height - edge) // 2, (width - edge) // 2
         square = np.ascontiguousarray(picture[top : top + edge, left : left + edge])
-        picture = _resized(square, side)
+        picture = _resized(square, plan.side, plan.resize)
     elif min(height, width) < multiple:
         raise UserError(
             f"{name} has {width}×{height} pixels: this task needs {multiple}×{multiple} or more"
@@ -125,8 +137,9 @@ def prepared(picture: Picture, side: int | None, multiple: int, name: str) -> Pi
     return to_uint8(picture[:height, :width]).astype(np.float32) / np.float32(255)
 
 
-def _resized(square: Picture, side: int) -> Picture:
-    """Antialiased bicubic, as Pillow's."""
+def _resized(square: Picture, side: int, resize: SquareResize) -> Picture:
+    if resize == "area":
+        return np.asarray(cv2.resize(square, (side, side), interpolation=cv2.INTER_AREA))
     batch = torch.from_numpy(square).permute(2, 0, 1)[None]
     batch = interpolate(batch, size=(side, side), mode="bicubic", antialias=True)
     return batch[0].permute(1, 2, 0).numpy()

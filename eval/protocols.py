@@ -18,6 +18,7 @@ from palette.degradations.masks import Border, Centre, Hole
 from palette.degradations.palette_paper import PALETTE_JPEG, SrBicubic
 from palette.degradations.strokes import FreeForm
 from palette.errors import UserError, nearest
+from palette.eval.pictures import SquareResize
 from palette.eval.report import papers
 from palette.eval.report.papers import PaperRow
 from palette.types import Mask, Params, Spec, Task
@@ -28,7 +29,8 @@ class Protocol:
     """Settings of an evaluation.
 
     ``operator`` degrades; None is the degradation of the model's own task, as it was trained.
-    ``side``: pictures are cut to their central square and resized to this; None keeps them.
+    ``side``: pictures are cut to their central square and resized to this by ``resize``, smaller
+    pictures are refused where it is "area" (SR3's way); None keeps them.
     ``dataset``: what the paper's figures are of; the user must declare the same to compare.
     ``reference_count``: how many pictures the paper's reference statistics are of.
     """
@@ -38,6 +40,7 @@ class Protocol:
     operator: Degradation | None
     metrics: tuple[str, ...]
     side: int | None = None
+    resize: SquareResize = "bicubic"
     dataset: str | None = None
     reference_count: int | None = None
     paper: tuple[PaperRow, ...] = ()
@@ -59,6 +62,7 @@ class Protocol:
             "operator": repr(self.operator),
             "metrics": list(self.metrics),
             "side": self.side,
+            "resize": self.resize,
         }
 
 
@@ -85,7 +89,12 @@ class FreeFormShare:
 
 
 def _palette(
-    name: str, task: str, operator: Degradation, paper: tuple[PaperRow, ...], *more: str
+    name: str,
+    task: str,
+    operator: Degradation,
+    paper: tuple[PaperRow, ...],
+    *more: str,
+    dataset: str = "imagenet-ctest10k",
 ) -> Protocol:
     return Protocol(
         f"palette-{name}",
@@ -93,7 +102,7 @@ def _palette(
         operator,
         ("fid", "is", "ca", "pd", "psnr", "ssim", "drift", *more),
         side=256,
-        dataset="imagenet-ctest10k",
+        dataset=dataset,
         reference_count=50_000,
         paper=paper,
     )
@@ -110,22 +119,30 @@ def _photos(name: str, task: str, operator: Degradation | None, *more: str) -> P
 
 _FREEFORM = Hole(FreeFormShare((0.2, 0.3), FreeForm(strokes=(1, 8))))
 _CENTER = Hole(Centre(0.5))
-_BORDER = Hole(Border())
+_RIGHT_HALF = Hole(Border(one_side=1, sides=("right",)))
 
 _ALL = (
     _jpeg(5, papers.JPEG_Q5),
     _jpeg(10, papers.JPEG_Q10),
     _jpeg(20, papers.JPEG_Q20),
     _palette("colorization", "colorization", Grayscale(), papers.COLORIZATION),
+    _palette(
+        "colorization-5k",
+        "colorization",
+        Grayscale(),
+        papers.COLORIZATION_5K,
+        dataset="imagenet-validation-first-5k",
+    ),
     _palette("inpainting-freeform", "inpainting", _FREEFORM, papers.INPAINTING_FREEFORM, "hole"),
     _palette("inpainting-center", "inpainting", _CENTER, papers.INPAINTING_CENTER, "hole"),
-    _palette("uncropping", "uncropping", _BORDER, papers.UNCROPPING, "hole"),
+    _palette("uncropping", "uncropping", _RIGHT_HALF, papers.UNCROPPING, "hole"),
     Protocol(
         "sr3-16-128",
         "super-resolution",
         SrBicubic(8),
         ("psnr", "ssim", "consistency", "drift"),
         side=128,
+        resize="area",
         dataset="celeba-hq",
         paper=papers.SR3_16_128,
     ),
@@ -135,6 +152,7 @@ _ALL = (
         SrBicubic(4),
         ("fid", "is", "psnr", "ssim", "consistency", "drift"),
         side=256,
+        resize="area",
         dataset="imagenet-validation",
         reference_count=50_000,
         paper=papers.SR3_64_256,

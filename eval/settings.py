@@ -13,6 +13,8 @@ from palette.eval.request import Measuring, WeightsFiles
 from palette.machine.device import choose_device
 
 USUAL = ("psnr", "ssim")
+USUAL_OF_MODELS = (*USUAL, "octaves")
+"""Of tasks whose pictures are made whole: a sample is to have the detail of the original."""
 USUAL_OF_HOLES = (*USUAL, "hole")
 """Of tasks that fill holes: the pixels outside are known, and flatter every answer alike."""
 

@@ -1,4 +1,4 @@
-"""What a restoration must keep: agreement with its input (SR3), and colours that do not drift."""
+"""What a restoration must keep: agreement with its input (SR3), colours, energy in each octave."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch.nn.functional import interpolate
 from palette.eval.metrics.cell import Undefined
 from palette.eval.metrics.distortion import comparable_pair
 from palette.eval.metrics.pixels import to_uint8
+from palette.eval.metrics.spectrum import octave_energies
 
 CONSISTENCY_UNIT = 1e-5
 
@@ -33,3 +34,18 @@ def colour_drift(answer: NDArray, target: NDArray) -> NDArray[np.float64]:
     """Mean signed error of red, green and blue ``(3,)``, in units of 1/255: 0 is no colour cast."""
     x, y = comparable_pair(answer, target, as_luma=False, border=0)
     return (x - y).mean(axis=(0, 1))
+
+
+def octave_error(answer: NDArray, target: NDArray, octave: int) -> float:
+    """Energy of the answer over that of the target in one octave, in dB: 0 is as much detail.
+
+    ``octave`` 1 is the finest, the frequencies above 1/4 cycle per pixel. Not defined for pictures
+    below 16 pixels, and where either has no energy there.
+    """
+    x, y = comparable_pair(answer, target, as_luma=False, border=0)
+    if min(x.shape[:2]) < 16:
+        raise Undefined("octaves need pictures of 16 pixels a side or more")
+    made, true = octave_energies(x)[-octave], octave_energies(y)[-octave]
+    if not made or not true:
+        raise Undefined("a picture of one colour has no energy to compare")
+    return float(10 * np.log10(made / true))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from palette.eval.metrics import per_picture, set_metrics
 from palette.eval.metrics.cas import Hits
 from palette.eval.metrics.cell import Cell
-from palette.eval.metrics.consistency import colour_drift, consistency
+from palette.eval.metrics.consistency import colour_drift, consistency, octave_error
 from palette.eval.metrics.distortion import psnr, ssim
 from palette.eval.metrics.multiscale import ms_ssim
 from palette.eval.metrics.per_picture import Begin, hole, input_of, plain
@@ -85,6 +85,18 @@ def _drift(channel: int, name: str) -> Metric:
     )
 
 
+def _octave(number: int, frequencies: str) -> Metric:
+    return Metric(
+        f"octave {number}",
+        "dB",
+        "zero",
+        2,
+        PerPicture(plain(lambda p, _: octave_error(p.answer, p.target, number))),
+        f"Energy at {frequencies} cycle per pixel over the original's. Below 0 detail is missing, "
+        "as in every mean answer; above 0 there is more than the truth has: noise.",
+    )
+
+
 _CAS = (
     "Accuracy on real pictures of a classifier trained on this row's pictures alone: highest for "
     "the originals (the real twin), lowest for the degraded inputs, which the baseline enlarges. "
@@ -99,7 +111,7 @@ METRICS: dict[str, Metric] = {
         2,
         PerPicture(plain(lambda p, s: psnr(p.answer, p.target, luma=s.luma, border=s.border))),
         "Rewards the average of all plausible pictures: the mean answer should beat the input and "
-        "the baseline. One sample of a perfect model lies 3.0 dB below its mean answer.",
+        "the baseline. Samples of a perfect model lie 3.0 dB below its mean answer (pooled error).",
     ),
     "ssim": Metric(
         "SSIM",
@@ -147,6 +159,9 @@ METRICS: dict[str, Metric] = {
     "drift-red": _drift(0, "red"),
     "drift-green": _drift(1, "green"),
     "drift-blue": _drift(2, "blue"),
+    "octave-1": _octave(1, "1/4 and more"),
+    "octave-2": _octave(2, "1/8 to 1/4"),
+    "octave-3": _octave(3, "1/16 to 1/8"),
     "lpips": Metric(
         "LPIPS",
         "",
@@ -247,6 +262,7 @@ METRICS: dict[str, Metric] = {
 
 GROUPS = {
     "drift": ("drift-red", "drift-green", "drift-blue"),
+    "octaves": ("octave-1", "octave-2", "octave-3"),
     "hole": ("psnr-hole", "ssim-hole"),
 }
 """Short names for several metrics at once."""

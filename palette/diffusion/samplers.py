@@ -8,6 +8,7 @@ one level at a time, and the list of all; those that remember are in
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from itertools import pairwise
 
 from torch import Tensor
@@ -32,12 +33,37 @@ def ancestral(
 ) -> Tensor:
     """y_s = α_s(1−k)/(1−γ_t)·x̂0 + √k(1−γ_s)/(1−γ_t)·y_t + √((1−k)(1−γ_s)/(1−γ_t))·z, k = γ_t/γ_s.
 
-    DDPM: a draw from q(y_s | y_t, x̂0) (Ho et al. 2020, eq. 6–7, posterior variance). Order 1.
+    DDPM: a draw from q(y_s | y_t, x̂0) (Ho et al. 2020, eq. 6–7): the variance of the posterior,
+    the smaller of DDPM's two. Order 1.
     """
+    return _ancestral(denoise, gammas, noise, clip, start, _posterior_spread)
+
+
+def ancestral_beta(
+    denoise: Denoise, gammas: Tensor, noise: Noise, clip: Clip, start: Tensor | None = None
+) -> Tensor:
+    """y_s as in ``ancestral``, with √(1−k)·z: the step's own variance β_t = 1 − α_t.
+
+    The larger of DDPM's two variances, which SR3 (algorithm 2) and Palette sample with. The same
+    as the posterior's in the limit of short steps; long ones leave more noise in y_s than its level
+    says, in known pixels too. Order 1.
+    """
+    return _ancestral(denoise, gammas, noise, clip, start, _step_spread)
+
+
+def _ancestral(
+    denoise: Denoise,
+    gammas: Tensor,
+    noise: Noise,
+    clip: Clip,
+    start: Tensor | None,
+    spread: Callable[[Level, Level], float],
+) -> Tensor:
     levels = levels_of(gammas)
     y = begin(levels[0], noise, start)
     for k, (t, s) in enumerate(pairwise(levels), 1):
-        y = _posterior_draw(y, estimate(denoise, y, t, clip), t, s, noise(k))
+        x0 = estimate(denoise, y, t, clip)
+        y = _posterior_mean(y, x0, t, s).add_(noise(k), alpha=spread(t, s))
     return estimate(denoise, y, levels[-1], clip)
 
 
@@ -69,7 +95,8 @@ def repaint(
                 k += 1
                 y = math.sqrt(kept) * y + math.sqrt(1 - kept) * noise(k)
             k += 1
-            y = _posterior_draw(y, estimate(denoise, y, t, clip), t, s, noise(k))
+            x0 = estimate(denoise, y, t, clip)
+            y = _posterior_mean(y, x0, t, s).add_(noise(k), alpha=_posterior_spread(t, s))
     return estimate(denoise, y, levels[-1], clip)
 
 
@@ -110,17 +137,27 @@ def heun(
     return estimate(denoise, y, levels[-1], clip)
 
 
-def _posterior_draw(y: Tensor, x0: Tensor, t: Level, s: Level, noise: Tensor) -> Tensor:
-    """y_s ~ q(y_s | y_t, x̂0) (Ho et al. 2020, eq. 6–7); kept = ᾱ_t/ᾱ_s is the step's own α."""
+def _posterior_mean(y: Tensor, x0: Tensor, t: Level, s: Level) -> Tensor:
+    """The mean of q(y_s | y_t, x̂0) (Ho et al. 2020, eq. 7); kept = ᾱ_t/ᾱ_s is the step's own α."""
     kept = t.gamma / s.gamma
     from_x0 = s.alpha * (1 - kept) / (1 - t.gamma)
     from_y = math.sqrt(kept) * (1 - s.gamma) / (1 - t.gamma)
-    spread = math.sqrt((1 - kept) * (1 - s.gamma) / (1 - t.gamma))
-    return weighted_sum((from_x0, x0), (from_y, y)).add_(noise, alpha=spread)
+    return weighted_sum((from_x0, x0), (from_y, y))
+
+
+def _step_spread(t: Level, s: Level) -> float:
+    """√β_t."""
+    return math.sqrt(1 - t.gamma / s.gamma)
+
+
+def _posterior_spread(t: Level, s: Level) -> float:
+    """√β̃_t."""
+    return _step_spread(t, s) * math.sqrt((1 - s.gamma) / (1 - t.gamma))
 
 
 SAMPLERS: dict[str, Sampler] = {
     "ancestral": ancestral,
+    "ancestral_beta": ancestral_beta,
     "repaint": repaint,
     "ddim": ddim,
     "heun": heun,

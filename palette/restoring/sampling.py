@@ -16,6 +16,7 @@ from palette.errors import UserError, nearest
 Answer = Literal["mean", "sample"]
 SamplerName = Literal[
     "ancestral",
+    "ancestral_beta",
     "repaint",
     "ddim",
     "heun",

@@ -15,7 +15,7 @@ from palette.seeding import normal
 
 EVERY = [*SAMPLERS.items(), ("unipc-3", partial(unipc, order=3))]
 every_sampler = pytest.mark.parametrize("sampler", [s for _, s in EVERY], ids=[n for n, _ in EVERY])
-RANDOM = {"ancestral", "repaint", "dpmpp_2m_sde", "dpmpp_3m_sde"}
+RANDOM = {"ancestral", "ancestral_beta", "repaint", "dpmpp_2m_sde", "dpmpp_3m_sde"}
 
 
 def name_of(sampler: Sampler) -> str:

@@ -25,7 +25,7 @@ from palette.diffusion.multistep import (
     drift,
     unipc,
 )
-from palette.diffusion.samplers import ancestral, ddim, evaluations, heun, repaint
+from palette.diffusion.samplers import ancestral, ancestral_beta, ddim, evaluations, heun, repaint
 from palette.diffusion.schedule import (
     GAMMA_MAX,
     GAMMA_MIN,
@@ -210,7 +210,8 @@ def test_order_of_the_deterministic_solvers(sampler: Sampler, order: int):
 
 
 @pytest.mark.parametrize(
-    ("sampler", "order"), [(ancestral, 1), (dpmpp_2m_sde, 2), (dpmpp_3m_sde, 2)]
+    ("sampler", "order"),
+    [(ancestral, 1), (ancestral_beta, 1), (dpmpp_2m_sde, 2), (dpmpp_3m_sde, 2)],
 )
 def test_weak_order_of_the_random_solvers(sampler: Sampler, order: int):
     assert orders(sampler, [160, 320, 640]) == pytest.approx([order] * 2, abs=0.25)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from palette.diffusion.multistep import dpmpp_2m, dpmpp_2m_sde, dpmpp_3m, unipc
-from palette.diffusion.samplers import ancestral, ddim, heun
+from palette.diffusion.samplers import ancestral, ancestral_beta, ddim, heun
 from palette.diffusion.schedule import GAMMA_MAX, GAMMA_MIN, karras_grid, logsnr_grid
 from palette.diffusion.steps import Sampler
 from palette.seeding import normal
@@ -86,9 +86,18 @@ def test_ddim(grid: Tensor, bound: float | None):
 
 @every_grid
 @both_bounds
-def test_ancestral(grid: Tensor, bound: float | None, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(
+    ("sampler", "variance"), [(ancestral, "fixed_small"), (ancestral_beta, "fixed_large")]
+)
+def test_ancestral(
+    sampler: Sampler,
+    variance: str,
+    grid: Tensor,
+    bound: float | None,
+    monkeypatch: pytest.MonkeyPatch,
+):
     clipping = {"clip_sample": bound is not None, "clip_sample_range": bound or 1.0}
-    scheduler, levels = scheduler_on(grid, "DDPMScheduler", variance_type="fixed_small", **clipping)
+    scheduler, levels = scheduler_on(grid, "DDPMScheduler", variance_type=variance, **clipping)
     scheduler.set_timesteps(len(grid))
     scheduler.alphas_cumprod = levels.flip(0)  # in float32 its variance near γ = 1 is 1e-4 off
     module = diffusers.schedulers.scheduling_ddpm
@@ -97,7 +106,7 @@ def test_ancestral(grid: Tensor, bound: float | None, monkeypatch: pytest.Monkey
         monkeypatch.setattr(module, "randn_tensor", lambda *args, **options: noise(k))
         return scheduler.step(eps, int(t), y)
 
-    same(run(ancestral, levels, bound), walk(scheduler, levels, step))
+    same(run(sampler, levels, bound), walk(scheduler, levels, step))
 
 
 @every_grid

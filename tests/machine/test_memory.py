@@ -61,7 +61,15 @@ def test_the_errors_of_allocators() -> None:
     assert not is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
 
 
-CANVASES = {"dpmpp_2m": 4, "dpmpp_3m": 5, "dpmpp_2m_sde": 5, "ddim": 4, "ancestral": 4, "unipc": 6}
+CANVASES = {
+    "dpmpp_2m": 4,
+    "dpmpp_3m": 5,
+    "dpmpp_2m_sde": 5,
+    "ddim": 4,
+    "ancestral": 4,
+    "ancestral_beta": 4,
+    "unipc": 6,
+}
 """The state y_t, its successor, the x̂0 or noise that make it: what a formula has at once."""
 
 

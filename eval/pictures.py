@@ -139,7 +139,8 @@ def prepared(picture: Picture, plan: Plan, multiple: int, name: str) -> Picture:
 
 def _resized(square: Picture, side: int, resize: SquareResize) -> Picture:
     if resize == "area":
-        return np.asarray(cv2.resize(square, (side, side), interpolation=cv2.INTER_AREA))
+        small = cv2.resize(square, (side, side), interpolation=cv2.INTER_AREA)
+        return np.asarray(small, np.float32)
     batch = torch.from_numpy(square).permute(2, 0, 1)[None]
     batch = interpolate(batch, size=(side, side), mode="bicubic", antialias=True)
     return batch[0].permute(1, 2, 0).numpy()

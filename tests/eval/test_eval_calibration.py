@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ class Noisy:
     digest = "0" * 64
     task = TASKS["super-resolution"](scale=2)
 
-    def describe(self) -> Mapping[str, Any]:
+    def describe(self) -> dict[str, Any]:
         return {}
 
     def restore_observations(
@@ -74,7 +73,7 @@ def test_octaves_against_a_closed_form() -> None:
     """A cosine of twice the amplitude has four times the energy, in its own octave alone."""
     x = np.arange(64)
     waves = {3: 64 // 12, 2: 64 // 6, 1: 64 // 3}  # cycles: 1/12, 1/6 and 1/3 per pixel
-    base = sum(20 * np.cos(2 * np.pi * n * x / 64) for n in waves.values())
+    base = np.sum([20 * np.cos(2 * np.pi * n * x / 64) for n in waves.values()], axis=0)
     for octave, cycles in waves.items():
         more = base + 20 * np.cos(2 * np.pi * cycles * x / 64)
         pictures = [np.rint(128 + np.tile(w[None, :, None], (64, 1, 3))) for w in (more, base)]

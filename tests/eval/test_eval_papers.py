@@ -96,7 +96,7 @@ def plan(name: str) -> Plan:
 
 def test_sr3_takes_the_largest_central_square_by_area_and_no_smaller_picture() -> None:
     draws = np.random.default_rng(0)
-    picture = draws.integers(0, 256, (512, 640, 3)).astype(np.float32) / 255
+    picture = draws.integers(0, 256, (512, 640, 3)).astype(np.float32) / np.float32(255)
     means = picture[:, 64:576].reshape(256, 2, 256, 2, 3).mean((1, 3))
     made = prepared(picture, plan("sr3-64-256"), 4, "a.png")
     assert made.shape == (256, 256, 3)

@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from palette.data.icc import curves_to_srgb, transform_to_srgb
-from palette.data.metadata import orientation, stored_bits, upright, white_is_zero
-from palette.data.stored import BitDepth, from_stored
+from palette.data.icc import ColourSpace, Mode, colour_space
+from palette.data.layout import hidden_filled, stored_bits, upright, white_is_zero
+from palette.data.metadata import Metadata, metadata, orientation
+from palette.data.stored import BitDepth
 from palette.errors import PictureError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
@@ -30,23 +31,24 @@ MAX_PIXELS = 2**27
 _GREY_MODES_16 = ("I;16", "I;16L", "I;16B", "I;16N")
 _GREY_MODES = ("1", "L", "LA", "La", *_GREY_MODES_16)
 _MODES_16 = ("RGB", "RGBA", "RGBX", *_GREY_MODES)
-_MODES_8 = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
-
-Layers = tuple[NDArray, NDArray | None]
-"""Picture (H, W, 3) and alpha (H, W) as stored; float32 in [0, 1] after a profile with 16 bits."""
+_MODES_8 = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV")
 
 
 @dataclass(frozen=True)
 class Decoded:
     """``picture`` (H, W, 3) and ``alpha`` (H, W) as stored, uint8 or uint16.
 
-    float32 in [0, 1] where a profile was applied to 16 bits.
+    The picture is float32 in [0, 1] where a profile was applied, and ``beyond`` (H, W, 3) what that
+    range cut off its colours, None where it was nothing. Where alpha is 0 the picture has the
+    colour of the nearest pixel that is visible.
     """
 
     picture: NDArray
     alpha: NDArray | None
     bit_depth: BitDepth
     grey: bool
+    metadata: Metadata
+    beyond: NDArray[np.float32] | None
 
 
 def decode(path: Path) -> Decoded:
@@ -57,17 +59,32 @@ def decode(path: Path) -> Decoded:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # MAX_PIXELS decides
             image = Image.open(path, formats=FORMATS)
         with image:
-            return _decode(image, path)
+            # Phones keep a preview or a gain map as a second frame (MPO): nothing is lost with it.
+            if getattr(image, "is_animated", False) and image.format != "MPO":
+                warnings.warn(
+                    f"{path}: several frames or pages; only the first is read", stacklevel=3
+                )
+            return _decode(image, str(path), path)
     except PictureError:
         raise
     except UnidentifiedImageError:
-        reason = f"no {', '.join(FORMATS)} file, or its header is damaged or cut off"
-        raise PictureError(f"{path}: {reason}") from None
+        raise PictureError(f"{path}: {_unidentified(path)}") from None
     except Image.DecompressionBombError:
         raise PictureError(f"{path}: its header claims more than {MAX_PIXELS} pixels") from None
     except Exception as error:  # parsers raise anything at all on damaged files
         reason = " ".join(str(error).split()) or type(error).__name__
         raise PictureError(f"{path}: cannot be decoded: {reason}") from error
+
+
+def decode_pil(image: Image.Image) -> Decoded:
+    """A Pillow picture in the way of :func:`decode`; the frame where it stands."""
+    try:
+        return _decode(image, "the picture", None)
+    except PictureError:
+        raise
+    except Exception as error:  # it may be a damaged file that is decoded only now
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise PictureError(f"the picture cannot be decoded: {reason}") from error
 
 
 def _require_file(path: Path) -> None:
@@ -82,35 +99,65 @@ def _require_file(path: Path) -> None:
         raise PictureError(f"{path}: empty file")
 
 
-def _decode(image: Image.Image, path: Path) -> Decoded:
+def _unidentified(path: Path) -> str:
+    with path.open("rb") as file:
+        if file.read(4) in (b"II*\0", b"MM\0*"):
+            return "a damaged TIFF, or its pixels are floats or signed: save it with 8 or 16 bits"
+    return f"no {', '.join(FORMATS)} file, or its header is damaged or cut off"
+
+
+def _decode(image: Image.Image, name: str, path: Path | None) -> Decoded:
     width, height = image.size
     if width * height > MAX_PIXELS:
-        raise PictureError(f"{path}: {width}×{height} pixels; at most {MAX_PIXELS} are accepted")
+        raise PictureError(f"{name}: {width}×{height} pixels; at most {MAX_PIXELS} are accepted")
     bits = stored_bits(image, path)
-    # Phones keep a preview or a gain map as a second frame (MPO): nothing is lost with it.
-    if getattr(image, "is_animated", False) and image.format != "MPO":
-        warnings.warn(f"{path}: several frames or pages; only the first is read", stacklevel=4)
     image.load()
-    profile = image.info.get("icc_profile")
-    layers = None
-    if bits == 16 and image.mode in _MODES_16:
-        layers = _layers_16(image, profile, path)
-    elif image.mode not in _MODES_8 or bits not in (1, 2, 4, 8, 16):
+    deep = bits == 16 and image.mode in _MODES_16
+    if not deep and (image.mode not in _MODES_8 or bits not in (1, 2, 4, 8, 16)):
         raise PictureError(
-            f"{path}: pixels of mode {image.mode} with {bits} bits; "
+            f"{name}: pixels of mode {image.mode} with {bits} bits; "
             "convert the file to RGB of 8 or 16 bits"
         )
-    picture, alpha = layers or _layers_8(image, profile, path)
+    profile = image.info.get("icc_profile") or b""
+    layers = _layers_16(image, profile, name, path) if deep else None
+    bit_depth: BitDepth = 16 if layers else 8
+    pixels, alpha, space, icc = layers or _layers_8(image, profile, name)
+    picture, beyond = _in_srgb(pixels, space, alpha)
     turn = orientation(image)
     return Decoded(
         picture=upright(picture, turn),
         alpha=None if alpha is None else upright(alpha, turn),
-        bit_depth=16 if layers else 8,
+        bit_depth=bit_depth,
         grey=image.mode in _GREY_MODES,
+        metadata=metadata(image, icc),
+        beyond=None if beyond is None else upright(beyond, turn),
     )
 
 
-def _layers_8(image: Image.Image, profile: bytes | None, path: Path) -> Layers:
+Layers = tuple[NDArray, NDArray | None, ColourSpace | None, bytes]
+"""Stored colours (H, W), (H, W, 3) or CMYK, alpha, and the profile that the colours are in."""
+
+
+def _in_srgb(
+    pixels: NDArray, space: ColourSpace | None, alpha: NDArray | None
+) -> tuple[NDArray, NDArray[np.float32] | None]:
+    """The picture, (H, W, 3), and what [0, 1] cut off its colours."""
+    picture = pixels if space is None else space.to_srgb(pixels)
+    if picture.ndim == 2:
+        picture = np.repeat(picture[..., None], 3, axis=-1)
+    if alpha is not None:
+        picture = hidden_filled(picture, alpha)
+    if space is None:
+        return picture, None
+    inside = np.clip(picture, 0, 1)
+    beyond = picture - inside
+    return inside, beyond if np.abs(beyond).max() > _VISIBLE else None
+
+
+_VISIBLE = 0.5 / 255
+
+
+def _layers_8(image: Image.Image, profile: bytes, name: str) -> Layers:
     grey = image.mode in _GREY_MODES
     if image.mode in _GREY_MODES_16:  # its profile needs 8 bits
         image = Image.fromarray((_grey_16(image) // 256).astype(np.uint8))
@@ -118,41 +165,47 @@ def _layers_8(image: Image.Image, profile: bytes | None, path: Path) -> Layers:
     if image.has_transparency_data:
         image = image.convert("LA" if grey else "RGBA")
         alpha = np.asarray(image.getchannel("A"))
-    colour = image.convert("L" if grey else "CMYK" if image.mode == "CMYK" else "RGB")
-    transform = None
+    mode: Mode = "L" if grey else "CMYK" if image.mode == "CMYK" else "RGB"
+    colour = image.convert(mode)
+    space = None
     if profile:
         try:
-            transform = transform_to_srgb(profile, colour.mode)
+            space = colour_space(profile, mode)
         except ValueError as error:
-            warnings.warn(f"{path}: ICC profile ignored: {error}", stacklevel=5)
-    elif colour.mode == "CMYK":
-        warnings.warn(f"{path}: CMYK without a profile: colours are a guess", stacklevel=5)
-    rgb = transform.apply(colour) if transform else colour.convert("RGB")
-    return np.asarray(rgb), alpha
+            warnings.warn(f"{name}: ICC profile ignored: {error}", stacklevel=5)
+            profile = b""
+    elif mode == "CMYK":
+        warnings.warn(f"{name}: CMYK without a profile: colours are a guess", stacklevel=5)
+    if mode == "CMYK":  # the profile of its inks says nothing of a picture of lights
+        profile = b""
+        colour = colour if space else colour.convert("RGB")
+    return np.asarray(colour), alpha, space, profile
 
 
-def _layers_16(image: Image.Image, profile: bytes | None, path: Path) -> Layers | None:
+def _layers_16(image: Image.Image, profile: bytes, name: str, path: Path | None) -> Layers | None:
     """Layers of a 16-bit file; None where its profile can be evaluated with 8 bits only."""
     grey = image.mode in _GREY_MODES
-    convert = None
+    space = None
     if profile:
         try:
-            if transform_to_srgb(profile, "L" if grey else "RGB"):
-                convert = curves_to_srgb(profile)
+            space = colour_space(profile, "L" if grey else "RGB", 16)
         except ValueError as error:
-            warnings.warn(f"{path}: read as 8 bits for its ICC profile: {error}", stacklevel=5)
+            warnings.warn(f"{name}: read as 8 bits for its ICC profile: {error}", stacklevel=5)
             return None
-    pixels = _grey_16(image) if image.mode in _GREY_MODES_16 else _colour_16(image, path)
-    layers: NDArray = from_stored(pixels) if convert else pixels
+    if image.mode in _GREY_MODES_16:
+        pixels = _grey_16(image)
+    else:
+        assert path is not None, "only a file holds 16 bits in these modes"
+        pixels = _colour_16(image, path)
     alpha = None
-    if layers.ndim == 2:
-        layers = np.repeat(layers[..., None], 3, axis=-1)
     if image.mode in ("RGBA", "LA"):
-        alpha = layers[..., 3]
+        alpha = pixels[..., 3]
     elif (key := image.info.get("transparency")) is not None:  # the one colour that is transparent
-        alpha = (pixels.reshape(*layers.shape[:2], -1)[..., :3] != key).any(-1).astype(np.float32)
-    picture = layers[..., :3]
-    return (convert(picture) if convert else picture), alpha
+        same = pixels.reshape(*pixels.shape[:2], -1)[..., :3] == key
+        alpha = (~same.all(-1)).astype(np.float32)
+    if pixels.ndim == 3:
+        pixels = pixels[..., 0] if grey else pixels[..., :3]
+    return pixels, alpha, space, profile
 
 
 def _grey_16(image: Image.Image) -> NDArray[np.uint16]:

@@ -1,26 +1,28 @@
-"""Colours of an embedded ICC profile to sRGB: by Little CMS for 8 bits, by formula for 16 bits.
+"""Pixels in the colours of an ICC profile to sRGB and back.
 
-Pillow's binding of Little CMS knows no 16-bit colour, so profiles made of a matrix and tone curves
-(Adobe RGB, Display P3, ProPhoto and nearly every other RGB working space) are evaluated here.
-Source: ICC.1:2022, sections 8.3 (matrix profiles), 10.6 (curves), 10.18 (parametric curves).
+Profiles made of a matrix and tone curves (Adobe RGB, Display P3, ProPhoto and nearly every other
+RGB working space) and grey ones are evaluated here, with all bits and colours beyond sRGB. Profiles
+of tables and CMYK go through Little CMS, which Pillow binds for 8 bits only.
 """
 
 from __future__ import annotations
 
 import io
-import struct
-from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+from palette.data.icc_curves import Curve, formula
+from palette.data.stored import from_stored, to_stored
 from palette.errors import UserError
 
 Floats = NDArray[np.float32]
-Curve = Callable[[Floats], Floats]
+Mode = Literal["L", "RGB", "CMYK"]
 
-_COLOUR_SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
+_COLOUR_SPACES: dict[Mode, str] = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
 
 # Linear sRGB to XYZ under D50, the white of the profile connection space (IEC 61966-2-1, adapted).
 _SRGB_TO_XYZ = np.array(
@@ -32,111 +34,136 @@ _SRGB_TO_XYZ = np.array(
 )
 
 
-def transform_to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """The 8-bit transform of Pillow images of ``mode`` (L, RGB or CMYK) to RGB in sRGB.
+class ColourSpace(Protocol):
+    """The colours of a profile."""
 
-    None where the profile is sRGB already (within one stored value): such pixels stay untouched.
-    Raises UserError for a profile that is broken or made for another colour space.
+    def to_srgb(self, stored: NDArray) -> Floats:
+        """Stored values to sRGB (H, W, 3), where some lie beyond [0, 1]: colours sRGB lacks."""
+        ...
+
+    def from_srgb(self, picture: Floats) -> Floats:
+        """sRGB (H, W, 3), also beyond [0, 1], to the profile's values in [0, 1].
+
+        (H, W, 1) of a grey profile. UserError where the profile knows no way back.
+        """
+        ...
+
+
+def colour_space(profile: bytes, mode: Mode, bit_depth: int = 8) -> ColourSpace | None:
+    """The colours of stored values (H, W) in mode L, (H, W, 3) in RGB or (H, W, 4) in CMYK.
+
+    None where RGB is sRGB already (within one stored value of 8 bits): such pixels stay untouched.
+    UserError for a profile that is broken, made for other colours, or unusable with 16 bits.
     """
-    flags = ImageCms.Flags.BLACKPOINTCOMPENSATION
-    if mode == "L":
-        flags |= (
-            ImageCms.Flags.NOOPTIMIZE
-        )  # the optimised grey curve is off by 10 of 255 in the dark
+    to_srgb = _transform(profile, mode)
+    if mode == "RGB" and _is_identity(to_srgb):
+        return None
     try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        found = formula(profile)
+    except UserError:
+        if bit_depth == 16:
+            raise
+        return Tables(profile, mode, to_srgb)
+    return Curves(found.curves, found.matrix)
+
+
+@dataclass(frozen=True)
+class Curves:
+    """A tone curve for each channel and, for RGB, a matrix: see :mod:`icc_curves`."""
+
+    curves: tuple[Curve, ...]
+    matrix: NDArray[np.float64] | None
+
+    def __post_init__(self) -> None:
+        for table in self._tables(256):
+            if not (np.isfinite(table).all() and (np.diff(table) >= 0).all()):
+                raise UserError("its tone curve does not rise")
+        if self.matrix is not None and abs(np.linalg.det(self.matrix)) < 1e-6:
+            raise UserError("its matrix has no inverse")
+
+    def to_srgb(self, stored: NDArray) -> Floats:
+        tables = self._tables(np.iinfo(stored.dtype).max + 1)
+        channels = stored.reshape(*stored.shape[:2], -1)
+        layers = [t.astype(np.float32)[channels[..., i]] for i, t in enumerate(tables)]
+        linear = np.stack(layers, axis=-1)
+        if self.matrix is None:
+            return np.repeat(_encoded(linear), 3, axis=-1)
+        return _encoded(linear @ (np.linalg.inv(_SRGB_TO_XYZ) @ self.matrix).T.astype(np.float32))
+
+    def from_srgb(self, picture: Floats) -> Floats:
+        linear = _linear(picture[..., : len(self.curves)])
+        if self.matrix is not None:
+            linear = linear @ (np.linalg.inv(self.matrix) @ _SRGB_TO_XYZ).T.astype(np.float32)
+        levels = np.linspace(0, 1, 2**16)
+        inverted = [
+            np.interp(linear[..., i], table, levels).astype(np.float32)
+            for i, table in enumerate(self._tables(len(levels)))
+        ]
+        return np.stack(inverted, axis=-1)
+
+    def _tables(self, count: int) -> list[NDArray[np.float64]]:
+        levels = np.linspace(0, 1, count)
+        return [np.clip(curve(levels), 0, 1) for curve in self.curves]
+
+
+@dataclass(frozen=True)
+class Tables:
+    """A profile that Little CMS evaluates, with 8 bits."""
+
+    profile: bytes
+    mode: Mode
+    transform: ImageCms.ImageCmsTransform
+
+    def to_srgb(self, stored: NDArray) -> Floats:
+        height, width = stored.shape[:2]
+        image = Image.frombytes(self.mode, (width, height), stored.tobytes())
+        return from_stored(np.asarray(self.transform.apply(image)))
+
+    def from_srgb(self, picture: Floats) -> Floats:
+        if self.mode == "CMYK":
+            raise UserError("pictures are written as RGB, not as CMYK")
+        stored = to_stored(np.clip(picture, 0, 1), 8)
+        back = _transform(self.profile, self.mode, back=True)
+        coloured = np.asarray(back.apply(Image.fromarray(stored)))
+        return from_stored(coloured).reshape(*stored.shape[:2], -1)
+
+
+def _transform(profile: bytes, mode: Mode, back: bool = False) -> ImageCms.ImageCmsTransform:
+    try:
+        foreign = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         space = profile[16:20].decode("ascii", "replace").strip()
         if space != _COLOUR_SPACES[mode]:
             raise UserError(f"it is made for {space} and the pixels are {mode}")
-        transform = ImageCms.buildTransform(
+        ends = [(foreign, mode), (ImageCms.createProfile("sRGB"), "RGB")]
+        (source, source_mode), (target, target_mode) = reversed(ends) if back else ends
+        return ImageCms.buildTransform(
             source,
-            ImageCms.createProfile("sRGB"),
-            mode,
-            "RGB",
+            target,
+            source_mode,
+            target_mode,
             ImageCms.Intent.RELATIVE_COLORIMETRIC,
-            flags,
+            ImageCms.Flags.BLACKPOINTCOMPENSATION,
         )
     except (OSError, ImageCms.PyCMSError) as error:
         raise UserError(str(error) or "unreadable") from error
-    return None if mode != "CMYK" and _is_identity(transform, mode) else transform
 
 
-def _is_identity(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
+def _is_identity(transform: ImageCms.ImageCmsTransform) -> bool:
     values = np.arange(0, 256, 15, dtype=np.uint8)
     probe = np.stack(np.meshgrid(values, values, values), axis=-1).reshape(1, -1, 3)
-    image = Image.fromarray(probe).convert(mode)
-    moved = np.asarray(transform.apply(image), np.int16)
-    return int(np.abs(moved - np.asarray(image.convert("RGB"), np.int16)).max()) <= 1
+    moved = np.asarray(transform.apply(Image.fromarray(probe)), np.int16)
+    return int(np.abs(moved - probe).max()) <= 1
 
 
-def curves_to_srgb(profile: bytes) -> Callable[[Floats], Floats]:
-    """The formula of an RGB matrix or grey profile: ``(H, W, 3)`` in [0, 1] to sRGB in [0, 1].
-
-    Raises UserError for a profile of tables, which only :func:`transform_to_srgb` evaluates.
-    """
-    try:
-        tags = _tags(profile)
-        if b"A2B0" in tags:
-            raise UserError("it holds tables")
-        if b"kTRC" in tags:
-            grey = _curve(tags[b"kTRC"])
-            return lambda picture: _srgb_encoded(grey(picture))
-        curves = [_curve(tags[name]) for name in (b"rTRC", b"gTRC", b"bTRC")]
-        to_xyz = np.stack([_xyz(tags[name]) for name in (b"rXYZ", b"gXYZ", b"bXYZ")], axis=-1)
-    except (KeyError, struct.error) as error:
-        raise UserError("it lacks a matrix or curves") from error
-    matrix = (np.linalg.inv(_SRGB_TO_XYZ) @ to_xyz).T.astype(np.float32)
-
-    def convert(picture: Floats) -> Floats:
-        linear = [curve(picture[..., i]) for i, curve in enumerate(curves)]
-        return _srgb_encoded(np.stack(linear, axis=-1).astype(np.float32) @ matrix)
-
-    return convert
+def _encoded(linear: Floats) -> Floats:
+    """IEC 61966-2-1; of colours beyond sRGB the size is encoded and the sign kept."""
+    size = np.abs(linear)
+    encoded = np.where(size <= 0.0031308, 12.92 * size, 1.055 * size ** (1 / 2.4) - 0.055)
+    return np.copysign(encoded, linear)
 
 
-def _srgb_encoded(linear: Floats) -> Floats:
-    """IEC 61966-2-1; colours outside of sRGB are clipped."""
-    v = np.clip(linear, 0, 1)
-    return np.where(v <= 0.0031308, 12.92 * v, 1.055 * v ** (1 / 2.4) - 0.055).astype(np.float32)
-
-
-def _tags(profile: bytes) -> dict[bytes, bytes]:
-    (count,) = struct.unpack_from(">I", profile, 128)
-    rows = [struct.unpack_from(">4sII", profile, 132 + 12 * i) for i in range(min(count, 100))]
-    return {name: profile[offset : offset + size] for name, offset, size in rows}
-
-
-def _xyz(tag: bytes) -> NDArray[np.float64]:
-    return np.array(struct.unpack_from(">3i", tag, 8)) / 65536
-
-
-def _curve(tag: bytes) -> Curve:
-    if tag[:4] == b"para":
-        return _parametric_curve(tag)
-    if tag[:4] != b"curv":
-        raise UserError(f"its tone curve is of type {tag[:4]!r}")
-    (count,) = struct.unpack_from(">I", tag, 8)
-    table = np.array(struct.unpack_from(f">{count}H", tag, 12), np.float64)
-    if count == 0:
-        return lambda v: v
-    if count == 1:
-        return lambda v: v ** np.float32(table[0] / 256)
-    return lambda v: np.interp(v, np.linspace(0, 1, count), table / 65535).astype(np.float32)
-
-
-def _parametric_curve(tag: bytes) -> Curve:
-    """ICC.1:2022 table 68. Forms 0 to 2 are forms 3 and 4 with some parameters fixed."""
-    (form,) = struct.unpack_from(">H", tag, 8)
-    count = {0: 1, 1: 3, 2: 4, 3: 5, 4: 7}.get(form)
-    if count is None:
-        raise UserError(f"its tone curve is of form {form}")
-    p = [n / 65536 for n in struct.unpack_from(f">{count}i", tag, 12)]
-    if form == 0:
-        g, a, b, c, d, e, f = p[0], 1.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    elif form in (1, 2):  # (a·v + b)^g + k from −b/a on, k below
-        g, a, b = p[:3]
-        k = p[3] if form == 2 else 0.0
-        c, d, e, f = 0.0, -b / a if a else 0.0, k, k
-    else:
-        g, a, b, c, d, e, f = [*p, 0.0, 0.0][:7]
-    return lambda v: np.where(v >= d, np.maximum(a * v + b, 0) ** g + e, c * v + f)
+def _linear(picture: Floats) -> Floats:
+    """The inverse of :func:`_encoded`."""
+    size = np.abs(picture)
+    linear = np.where(size <= 0.04045, size / 12.92, ((size + 0.055) / 1.055) ** 2.4)
+    return np.copysign(linear, picture)

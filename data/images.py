@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from palette.data.decoding import decode
+from palette.data.decoding import Decoded, decode, decode_pil
 from palette.data.encoding import encode
+from palette.data.metadata import Metadata
 from palette.data.stored import BitDepth, from_stored
 from palette.errors import PictureError, UserError
 from palette.files import write_bytes
@@ -27,14 +30,17 @@ class Photo:
     """A decoded file, upright and in sRGB.
 
     ``picture`` (H, W, 3) float32 in [0, 1]; ``alpha`` (H, W) float32 in [0, 1], None where the file
-    has no transparency. ``bit_depth`` and ``grey`` say what the file held; grey is repeated to
-    three channels.
+    has no transparency; where it is 0 the picture has the nearest visible colour. ``bit_depth`` and
+    ``grey`` say what the file held; grey is repeated to three channels. ``beyond`` (H, W, 3) is
+    what clipping to sRGB cut off the colours of a wider profile, None where it was nothing.
     """
 
     picture: Picture
     alpha: NDArray[np.float32] | None
     bit_depth: BitDepth
     grey: bool
+    metadata: Metadata = field(default_factory=Metadata)
+    beyond: NDArray[np.float32] | None = None
 
 
 def read(path: str | Path) -> Photo:
@@ -43,12 +49,22 @@ def read(path: str | Path) -> Photo:
     EXIF orientation is applied; CMYK and embedded ICC profiles become sRGB; of several frames or
     pages the first is taken, with a warning. Every failure is a :class:`PictureError`.
     """
-    decoded = decode(Path(path))
+    return _photo(decode(Path(path)))
+
+
+def from_pil(image: Image.Image) -> Photo:
+    """A Pillow picture, read as :func:`read` reads its file."""
+    return _photo(decode_pil(image))
+
+
+def _photo(decoded: Decoded) -> Photo:
     return Photo(
         picture=from_stored(decoded.picture),
         alpha=None if decoded.alpha is None else from_stored(decoded.alpha),
         bit_depth=decoded.bit_depth,
         grey=decoded.grey,
+        metadata=decoded.metadata,
+        beyond=decoded.beyond,
     )
 
 
@@ -56,23 +72,41 @@ def read_stored(path: str | Path) -> NDArray:
     """The picture of :func:`read` as it is stored: (H, W, 3) uint8 or uint16.
 
     :func:`palette.data.stored.from_stored` makes the same floats of it. float32 in [0, 1] where a
-    profile was applied to 16 bits. It is cropped first where only a crop is needed: that is faster.
+    profile was applied. It is cropped first where only a crop is needed: that is faster.
     """
     return decode(Path(path)).picture
 
 
 def read_mask(path: str | Path, size: tuple[int, int]) -> Mask:
-    """``(H, W)``, True where the file is at least half white: there the picture is missing.
+    """The mask in a file: see :func:`mask_of`."""
+    return mask_of(read(path), size, str(path))
 
-    ``size`` is the picture's (height, width). Raises :class:`PictureError` for any other size.
+
+def mask_of(photo: Photo, size: tuple[int, int], name: str) -> Mask:
+    """``(H, W)``, True where ``photo`` is at least half white and half opaque: what is missing.
+
+    Where it holds nothing but the stored values 0 and 1, these are meant. ``size`` is the picture's
+    (height, width). Raises PictureError, beginning with ``name``, for any other size and where all
+    that is drawn is too dark; black everywhere is a warning.
     """
-    picture = read(path).picture
-    if picture.shape[:2] != tuple(size):
-        (height, width), (h, w) = size, picture.shape[:2]
+    if photo.picture.shape[:2] != tuple(size):
+        (height, width), (h, w) = size, photo.picture.shape[:2]
         raise PictureError(
-            f"{path}: the mask has {w}×{h} pixels and the picture {width}×{height}; make them equal"
+            f"{name}: the mask has {w}×{h} pixels and the picture {width}×{height}; make them equal"
         )
-    return picture.mean(axis=-1) >= 0.5
+    white = photo.picture.mean(axis=-1)
+    if photo.alpha is not None:
+        white *= photo.alpha
+    one = 1 / (255 if photo.bit_depth == 8 else 65535)
+    missing = white >= (one / 2 if white.max() < 1.5 * one else 0.5)
+    if not missing.any() and white.max() > 0:
+        raise PictureError(
+            f"{name} marks nothing: it is {white.max():.2f} at its brightest, and what is missing "
+            f"is white, from 0.50 on"
+        )
+    if not missing.any():
+        warnings.warn(f"{name} marks nothing, it is black: all is known", stacklevel=3)
+    return missing
 
 
 @dataclass(frozen=True)
@@ -130,14 +164,23 @@ def write(
     path: str | Path,
     picture: Picture,
     alpha: NDArray[np.float32] | None = None,
-    bit_depth: int = 8,
+    bit_depth: BitDepth = 8,
+    *,
+    grey: bool = False,
+    quality: int | None = None,
+    metadata: Metadata | None = None,
+    beyond: NDArray[np.float32] | None = None,
 ) -> None:
     """Write ``(H, W, 3)`` float32 in [0, 1], rounded to the nearest stored value.
 
     The file is complete or absent. The suffix decides: .png, .tif and .webp are lossless, .jpg has
-    quality 95 and no chroma subsampling. ``alpha`` (H, W) goes into any but .jpg; 16 bits into
-    .png, without ``alpha`` also into .tif. Raises UserError for what a format or a picture cannot
-    be.
+    ``quality`` 95 and no chroma subsampling; a quality makes .webp lossy too. ``alpha`` (H, W) goes
+    into any but .jpg; 16 bits into .png and .tif. ``grey`` writes one channel, the mean of three.
+
+    EXIF and XMP of ``metadata`` get the size of the picture, orientation 1 and lose the thumbnail;
+    with a profile the pixels are written in its colours, ``beyond`` (H, W, 3) added to them first
+    (see :class:`Photo`). Raises UserError for what a format or a picture cannot be.
     """
     path = Path(path)
-    write_bytes(path, encode(path, picture, alpha, bit_depth))
+    data = encode(path, picture, alpha, bit_depth, grey, quality, metadata, beyond)
+    write_bytes(path, data)

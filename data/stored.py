@@ -26,6 +26,17 @@ def to_stored(picture: NDArray[np.float32], bit_depth: BitDepth) -> NDArray:
     return np.rint(picture * np.iinfo(kind).max).astype(kind)
 
 
+def is_colourless(picture: NDArray) -> bool:
+    """Whether the three channels of (H, W, 3) are equal everywhere."""
+    red, green, blue = np.moveaxis(picture, -1, 0)
+    return np.array_equal(red, green) and np.array_equal(green, blue)
+
+
+def grey_of(picture: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The mean of the channels, (H, W, 1); equal ones are their mean to the bit."""
+    return picture.mean(axis=-1, keepdims=True, dtype=np.float64).astype(np.float32)
+
+
 def is_grey(stored: NDArray, tolerance: float = 0.004) -> bool:
     """Whether the channels of (H, W, 3) stored values differ by a level of 8 bits at most.
 

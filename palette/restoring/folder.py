@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from palette.data.images import list_folder, read, write
+from palette.data.images import list_folder, read
 from palette.errors import UserError
 from palette.files import write_json
 from palette.restoring.holes import Extend, observe
-from palette.restoring.pictures import fit_alpha
+from palette.restoring.pictures import save
 from palette.restoring.sampling import Sampling
 from palette.shard import Shard
 from palette.types import Observation, Picture, Task
@@ -114,12 +114,10 @@ def restore_file(
 ) -> None:
     """Restore one file. Raises UserError or PictureError; ``target`` is complete or absent."""
     photo = read(source)
-    photo, observation = observe(photo, restorer.task.masked, mask, extend)
+    photo, observation = observe(photo, restorer.task, mask, extend)
     picture = restorer.restore_observations([observation], seeds=[seed])[0]
-    alpha = None if photo.alpha is None else fit_alpha(photo.alpha, picture)
     target.parent.mkdir(parents=True, exist_ok=True)
-    deep = photo.bit_depth == 16 and target.suffix.lower() == ".png"
-    write(target, picture, alpha, 16 if deep else 8)
+    save(target, picture, photo)
 
 
 def _skip_or_restore(

@@ -2,50 +2,58 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
+from PIL import Image
 
-from palette.data.images import Photo
+from palette.data.images import Photo, mask_of
 from palette.errors import UserError
-from palette.restoring.pictures import to_photo
-from palette.types import Mask, Observation, Picture
+from palette.restoring.pictures import to_array, to_photo
+from palette.types import Mask, Observation, Task
 
 Extend = tuple[int, int, int, int]
 """Pixels to add at the left, top, right and bottom."""
 
 
 def observe(
-    photo: Photo, masked: bool, mask: Any = None, extend: Extend | None = None
+    photo: Photo, task: Task, mask: Any = None, extend: Extend | None = None
 ) -> tuple[Photo, Observation]:
-    """The observation of a task, and the photo that belongs to it.
+    """The observation of a task, and the photo that its restoration is.
 
-    ``masked``: whether the task fills a hole. Then the hole is ``mask`` (True or white = missing),
-    a border of ``extend`` pixels, or where the photo is transparent.
+    For a task that fills a hole, that is ``mask`` (True or white = missing), a border of ``extend``
+    pixels, or where alpha is below a half. In the last case the result is opaque; otherwise alpha
+    stays as it is. A grey photo stays grey unless the task colours.
     """
-    if not masked:
+    if task.coloured:
+        photo = replace(photo, grey=False)
+    if not task.masked:
         if mask is not None or extend is not None:
             raise UserError("this model fills no holes: leave the mask and the extension out")
         return photo, Observation(photo.picture)
     if mask is not None and extend is not None:
         raise UserError("give either a mask or an extension, not both")
     if extend is not None:
-        picture, missing = extended(photo.picture, extend)
+        photo, missing = extended(photo, extend)
     elif mask is not None:
-        picture, missing = photo.picture, _to_mask(mask, photo.picture)
+        missing = to_mask(mask, photo.picture.shape[:2])
     elif photo.alpha is not None:
-        picture, missing = photo.picture, photo.alpha < 0.5
+        missing = photo.alpha < 0.5
+        photo = replace(photo, alpha=None)
     else:
         raise UserError(
             "this model fills holes: give a mask (white = missing), pixels to extend by, or a "
             "picture with transparent parts"
         )
-    opaque = Photo(picture, None, photo.bit_depth, photo.grey)
-    return opaque, Observation(picture, missing)
+    if photo.beyond is not None:
+        photo = replace(photo, beyond=np.where(missing[..., None], np.float32(0), photo.beyond))
+    return photo, Observation(photo.picture, missing)
 
 
-def extended(picture: Picture, extend: Extend) -> tuple[Picture, Mask]:
-    """A larger canvas with the picture on it, and what is missing of it."""
+def extended(photo: Photo, extend: Extend) -> tuple[Photo, Mask]:
+    """On a larger canvas, and what is missing of it; alpha goes on as it is at the edge."""
     if min(extend) < 0 or max(extend) == 0:
         raise UserError(
             f"extend is {extend}: give the pixels to add at left, top, right and bottom, e.g. "
@@ -53,18 +61,32 @@ def extended(picture: Picture, extend: Extend) -> tuple[Picture, Mask]:
         )
     left, top, right, bottom = extend
     sides = ((top, bottom), (left, right))
-    known = np.pad(np.ones(picture.shape[:2], bool), sides)
-    return np.pad(picture, (*sides, (0, 0)), constant_values=0.5), ~known
+    known = np.pad(np.ones(photo.picture.shape[:2], bool), sides)
+    wider = replace(
+        photo,
+        picture=np.pad(photo.picture, (*sides, (0, 0)), constant_values=0.5),
+        alpha=None if photo.alpha is None else np.pad(photo.alpha, sides, mode="edge"),
+        beyond=None if photo.beyond is None else np.pad(photo.beyond, (*sides, (0, 0))),
+    )
+    return wider, ~known
 
 
-def _to_mask(mask: Any, picture: Picture) -> Mask:
-    if isinstance(mask, np.ndarray) and mask.dtype == bool and mask.ndim == 2:
-        missing = mask
-    else:
-        missing = to_photo(mask).picture.mean(axis=-1) >= 0.5
-    if missing.shape != picture.shape[:2]:
-        raise UserError(
-            f"the mask has {missing.shape[1]}×{missing.shape[0]} pixels and the picture "
-            f"{picture.shape[1]}×{picture.shape[0]}: make them equal"
-        )
-    return missing
+def to_mask(mask: Any, size: tuple[int, int]) -> Mask:
+    """(H, W), True where a picture of ``size`` is missing, of any type that a picture may have.
+
+    Booleans of any type and shape, and integers that are all 0 or 1, mean what they say; else see
+    :func:`palette.data.images.mask_of`.
+    """
+    if isinstance(mask, torch.Tensor):
+        mask = to_array(mask if mask.ndim == 2 else mask.movedim(0, -1))
+    elif isinstance(mask, Image.Image) and mask.mode == "I":
+        mask = np.asarray(mask)
+    if isinstance(mask, np.ndarray) and _is_boolean(mask):
+        mask = mask.astype(np.uint8) * 255
+    return mask_of(to_photo(mask), size, "the mask")
+
+
+def _is_boolean(mask: np.ndarray) -> bool:
+    if mask.dtype.kind == "b":
+        return True
+    return mask.dtype.kind in "iu" and mask.size > 0 and 0 <= mask.min() <= mask.max() <= 1

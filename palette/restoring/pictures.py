@@ -8,10 +8,12 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
-from palette.data.images import Photo, read
-from palette.data.stored import from_stored, to_stored
+from palette.data.encoding import holds_16_bits
+from palette.data.images import Photo, from_pil, read, write
+from palette.data.layout import hidden_filled
+from palette.data.stored import from_stored, grey_of, to_stored
 from palette.degradations.resize import resize
 from palette.errors import UserError
 from palette.types import Picture
@@ -22,20 +24,20 @@ T = TypeVar("T", np.float32, np.bool_)
 def to_photo(value: Any) -> Photo:
     """Decode any supported type; UserError names the type, shape, dtype or range that does not fit.
 
-    Arrays are (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); tensors (3, H, W) or (1, H, W); both
-    hold floats in [0, 1], uint8 or (arrays) uint16.
+    Arrays are (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); tensors (3, H, W) or (1, H, W); both hold
+    floats in [0, 1], uint8 or uint16.
     """
     if isinstance(value, str | Path):
         return read(value)
     if isinstance(value, Image.Image):
-        return _from_pil(value)
+        return _from_array(np.asarray(value)) if value.mode in ("I", "F") else from_pil(value)
     if isinstance(value, torch.Tensor):
         if value.ndim != 3 or value.shape[0] not in (1, 3):
             raise UserError(
                 f"a tensor picture is (3, H, W) or (1, H, W), this one is {tuple(value.shape)}: "
                 f"give a batch as a list of pictures"
             )
-        return _from_array(value.detach().cpu().permute(1, 2, 0).numpy())
+        return _from_array(to_array(value).transpose(1, 2, 0))
     if isinstance(value, np.ndarray):
         return _from_array(value)
     raise UserError(
@@ -43,32 +45,71 @@ def to_photo(value: Any) -> Photo:
     )
 
 
+def to_array(tensor: torch.Tensor) -> np.ndarray:
+    """Its values in NumPy, which has no bfloat16 nor floats of 8 bits."""
+    tensor = tensor.detach().cpu()
+    return (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+
+
 def from_photo(picture: Picture, photo: Photo, like: Any) -> Any:
     """``picture`` (H, W, 3) in [0, 1] as the type of ``like``, with the alpha of ``photo``.
 
-    Paths give PIL pictures; integers are rounded to the nearest stored value.
+    Of a grey photo it has one channel, as ``like`` has. Paths give PIL pictures in sRGB, and where
+    those cannot hold it, 16 bits of colour or with alpha, a uint16 array. Integers are rounded to
+    the nearest stored value.
     """
+    layers = grey_of(picture) if photo.grey else picture
     if isinstance(like, torch.Tensor):
-        tensor = torch.from_numpy(picture).permute(2, 0, 1).contiguous()
-        if like.dtype == torch.uint8:
-            return (tensor * 255).round().to(like)
-        return tensor.to(like)
-    layers = [picture] if photo.alpha is None else [picture, fit_alpha(photo.alpha, picture)]
-    array = np.dstack(layers)
+        highest = {torch.uint8: 255, torch.uint16: 65535}.get(like.dtype)
+        array = layers if highest is None else to_stored(layers, 8 if highest == 255 else 16)
+        return torch.from_numpy(array).permute(2, 0, 1).contiguous().to(like.dtype)
+    if photo.alpha is not None:
+        layers = np.dstack([layers, fit(photo.alpha[..., None], picture)])
     if isinstance(like, np.ndarray):
+        array = layers[..., 0] if photo.grey and like.ndim == 2 else layers
         if like.dtype.kind == "f":
             return array.astype(like.dtype)
-        return to_stored(array, 16 if like.dtype == np.uint16 else 8)
-    return Image.fromarray(to_stored(array, 8))
+        return to_stored(array, photo.bit_depth)
+    stored = to_stored(layers, photo.bit_depth)
+    if stored.shape[2] == 1:
+        return Image.fromarray(stored[..., 0])
+    return stored if photo.bit_depth == 16 else Image.fromarray(stored)
 
 
-def fit_alpha(alpha: np.ndarray, picture: Picture) -> np.ndarray:
-    """Alpha (H, W) at the size of ``picture``."""
+def save(
+    path: Path,
+    picture: Picture,
+    photo: Photo,
+    quality: int | None = None,
+    strip_metadata: bool = False,
+) -> None:
+    """Write a restored ``photo``, complete or not at all, with all that its format can hold.
+
+    Alpha, 16 bits, grey, EXIF, XMP and the colour profile, with the pixels in its colours; without
+    metadata in sRGB. UserError for alpha in a .jpg, and a quality where nothing is lost.
+    """
+    write(
+        path,
+        picture,
+        None if photo.alpha is None else fit(photo.alpha[..., None], picture)[..., 0],
+        photo.bit_depth if holds_16_bits(path) else 8,
+        grey=photo.grey,
+        quality=quality,
+        metadata=None if strip_metadata else photo.metadata,
+        beyond=None if photo.beyond is None else fit(photo.beyond, picture),
+    )
+
+
+def fit(layers: NDArray[np.float32], picture: Picture) -> NDArray[np.float32]:
+    """(H, W, C) at the size of ``picture``: values between their least and their highest."""
     height, width = picture.shape[:2]
-    if alpha.shape == (height, width):
-        return alpha
-    layers = np.repeat(alpha[..., None], 3, axis=2)
-    return resize(layers, height, width, "cubic_aa")[..., 0]
+    if layers.shape[:2] == (height, width):
+        return layers
+    low, high = layers.min(), layers.max()
+    span = max(high - low, np.float32(1e-6))
+    unit = ((layers - low) / span).clip(0, 1)
+    unit = np.repeat(unit, 3, axis=2) if layers.shape[2] == 1 else unit
+    return resize(unit, height, width, "cubic_aa")[..., : layers.shape[2]] * span + low
 
 
 def padded(array: NDArray[T], stride: int) -> NDArray[T]:
@@ -79,16 +120,6 @@ def padded(array: NDArray[T], stride: int) -> NDArray[T]:
     return np.pad(array, ((0, down), (0, right), *[(0, 0)] * (array.ndim - 2)), mode="reflect")
 
 
-def _from_pil(image: Image.Image) -> Photo:
-    image = ImageOps.exif_transpose(image)
-    grey = image.mode in ("1", "L", "LA")
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        return _from_array(np.asarray(image))
-    converted = image.convert("RGBA" if image.has_transparency_data else "RGB")
-    photo = _from_array(np.asarray(converted))
-    return Photo(photo.picture, photo.alpha, photo.bit_depth, grey)
-
-
 def _from_array(array: np.ndarray) -> Photo:
     if array.ndim == 2:
         array = array[..., None]
@@ -97,7 +128,7 @@ def _from_array(array: np.ndarray) -> Photo:
             f"an array picture is (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), this one is "
             f"{array.shape}: move the channels to the end and drop others"
         )
-    if array.dtype in (np.uint8, np.uint16):
+    if array.dtype.kind == "u" and array.itemsize <= 2:
         unit = from_stored(array)
     elif array.dtype.kind == "f":
         low, high = float(array.min()), float(array.max())
@@ -109,5 +140,7 @@ def _from_array(array: np.ndarray) -> Photo:
     channels = unit.shape[2]
     picture = np.repeat(unit, 3, axis=2) if channels == 1 else unit[..., :3]
     alpha = unit[..., 3] if channels == 4 else None
-    depth = 16 if array.dtype == np.uint16 else 8
+    if alpha is not None:
+        picture = hidden_filled(picture, alpha)
+    depth = 16 if array.dtype.kind == "u" and array.itemsize == 2 else 8
     return Photo(np.ascontiguousarray(picture), alpha, depth, channels == 1)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palette.checkpoint import SEARCHED_FOR, Model
+from palette.data.stored import grey_of, is_colourless
 from palette.diffusion.schedule import SCHEDULES
 from palette.errors import UserError
 from palette.machine.device import choose_device
@@ -100,9 +101,10 @@ class Restorer:
     ) -> Any:
         """Restore a path, PIL picture, array or tensor, or a list of them, each to its own type.
 
-        A path gives a PIL picture. ``mask`` (True or white = missing) or ``extend`` (pixels to add
-        at left, top, right, bottom) is for models that fill holes; with a list, give a list of
-        masks. UserError names what does not fit.
+        A path gives a PIL picture in sRGB, or a uint16 array where the file has 16 bits of colour;
+        grey stays grey, unless the task colours. ``mask`` (True or white = missing) or ``extend``
+        (pixels to add at left, top, right, bottom) is for models that fill holes; with a list, give
+        a list of masks. UserError names what does not fit.
         """
         several = isinstance(pictures, list | tuple)
         values = list(pictures) if several else [pictures]
@@ -110,7 +112,7 @@ class Restorer:
         if len(masks) != len(values):
             raise UserError(f"{len(values)} pictures came with {len(masks)} masks: give one each")
         observed = [
-            observe(to_photo(value), self.task.masked, one, extend)
+            observe(to_photo(value), self.task, one, extend)
             for value, one in zip(values, masks, strict=True)
         ]
         observations = [observation for _, observation in observed]
@@ -173,10 +175,17 @@ class Restorer:
             pictures = self._mean_of_samples(replace(batch, coarse=coarse))
             height, width = group[0].x.shape[:2]
             restored += [
-                self.task.finish(picture[:height, :width], observation)
+                self._finished(picture[:height, :width], observation)
                 for picture, observation in zip(pictures, observations[here], strict=True)
             ]
         return restored
+
+    def _finished(self, restored: Picture, observation: Observation) -> Picture:
+        """As the task finishes it; grey where what was observed is, unless the task colours."""
+        restored = self.task.finish(restored, observation)
+        if self.task.coloured or not is_colourless(observation.picture):
+            return restored
+        return np.repeat(grey_of(restored), 3, axis=-1)
 
     def _coarse(
         self, observations: Sequence[Observation], keys: Sequence[int], sampling: Sampling

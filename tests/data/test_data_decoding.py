@@ -134,8 +134,9 @@ def test_alpha_is_split(tmp_path: Path, mode: str) -> None:
     photo = read(path)
     assert photo.alpha is not None
     np.testing.assert_array_equal(photo.alpha, expected)
+    visible = photo.alpha > 0
     if mode != "LA":
-        np.testing.assert_array_equal(np.rint(photo.picture * 255), pixels)
+        np.testing.assert_array_equal(np.rint(photo.picture * 255)[visible], pixels[visible])
     assert photo.grey == (mode == "LA")
 
 
@@ -151,8 +152,25 @@ def test_a_16_bit_transparent_colour_is_alpha(tmp_path: Path) -> None:
     path.write_bytes(content[:at] + key + content[at:])
     photo = read(path)
     assert photo.alpha is not None
-    np.testing.assert_array_equal(photo.alpha == 0, (deep == (1000, 2000, 3000)).all(-1))
-    np.testing.assert_array_equal(np.rint(photo.picture * 65535), deep)
+    visible = (deep != (1000, 2000, 3000)).any(-1)
+    np.testing.assert_array_equal(photo.alpha, visible)
+    np.testing.assert_array_equal(np.rint(photo.picture * 65535)[visible], deep[visible])
+
+
+def test_where_nothing_is_visible_the_nearest_visible_colour_is_read(tmp_path: Path) -> None:
+    y, x = np.mgrid[:40, :56]
+    inside = (y - 20) ** 2 + (x - 25) ** 2 < 200
+    colour = np.where(x[..., None] < 25, [200, 10, 10], [10, 20, 200])
+    layers = np.dstack([np.where(inside[..., None], colour, [0, 255, 0]), inside * 255])
+    Image.fromarray(layers.astype(np.uint8)).save(tmp_path / "disc.png")
+    photo = read(tmp_path / "disc.png")
+    outside = ~inside & (np.abs(x - 25) > 1)  # nearest of which colour is plain there
+    expected = np.where(x[..., None] < 25, [200, 10, 10], [10, 20, 200])
+    np.testing.assert_array_equal(np.rint(photo.picture * 255)[outside], expected[outside])
+    np.testing.assert_array_equal(read_stored(tmp_path / "disc.png")[outside], expected[outside])
+    layers[..., 3] = 0  # nothing is visible: nothing to take colours from
+    Image.fromarray(layers.astype(np.uint8)).save(tmp_path / "none.png")
+    np.testing.assert_array_equal(read_stored(tmp_path / "none.png"), layers[..., :3])
 
 
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "TIFF"])

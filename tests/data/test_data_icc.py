@@ -6,14 +6,16 @@ import io
 import struct
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import tifffile
 from handmade import colours, icc_profile, unit
 from PIL import Image, ImageCms
 
-from palette.data.images import read, read_stored
-from palette.data.stored import from_stored
+from palette.data.images import read, read_stored, write
+from palette.data.metadata import Metadata
+from palette.data.stored import BitDepth, from_stored
 
 ADOBE = np.array(
     [[0.60974, 0.20528, 0.14919], [0.31111, 0.62567, 0.06322], [0.01947, 0.06087, 0.74457]]
@@ -45,11 +47,61 @@ def test_profiles_are_converted_alike_with_8_and_16_bits(tmp_path: Path, name: s
     assert (shallow.bit_depth, exact.bit_depth) == (8, 16)
     untouched = unit(colours())
     assert np.abs(shallow.picture - untouched).max() > 0.05
-    assert np.abs(shallow.picture - exact.picture).max() < 2.5 / 255
-    for file, photo, kind in (("8.png", shallow, np.uint8), ("16.tif", exact, np.float32)):
+    assert np.abs(shallow.picture - exact.picture).max() < 1e-6
+    transform = ImageCms.buildTransform(
+        io.BytesIO(profile), ImageCms.createProfile("sRGB"), "RGB", "RGB"
+    )
+    by_little_cms = unit(np.asarray(transform.apply(image)))
+    assert np.abs(shallow.picture - by_little_cms).max() < 2.5 / 255
+    for file, photo in (("8.png", shallow), ("16.tif", exact)):
         stored = read_stored(tmp_path / file)
-        assert stored.dtype == kind
+        assert stored.dtype == np.float32
         np.testing.assert_array_equal(from_stored(stored), photo.picture)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("name", [*PROFILES, "grey"])
+def test_written_in_its_profile_a_picture_is_what_it_was(
+    tmp_path: Path, name: str, bits: BitDepth
+) -> None:
+    """All of it, the colours that sRGB lacks too."""
+    space, matrix, curve = (b"GRAY", None, GAMMA) if name == "grey" else (b"RGB ", *PROFILES[name])
+    profile = icc_profile(space, curve, matrix)
+    stored = np.random.default_rng(1).integers(0, 2**bits, (40, 56, 3))
+    stored = stored[..., 0] if name == "grey" else stored
+    tag = (34675, "B", len(profile), profile, True)
+    kind = "minisblack" if name == "grey" else "rgb"
+    dtype = np.uint8 if bits == 8 else np.uint16
+    tifffile.imwrite(tmp_path / "a.tif", stored.astype(dtype), photometric=kind, extratags=[tag])
+    photo = read(tmp_path / "a.tif")
+    assert (photo.beyond is None) == (name == "grey")
+    for suffix in (".png", ".tif"):
+        path = tmp_path / f"b{suffix}"
+        write(
+            path,
+            photo.picture,
+            bit_depth=photo.bit_depth,
+            grey=photo.grey,
+            metadata=photo.metadata,
+            beyond=photo.beyond,
+        )
+        raw = cv2.imread(str(path), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
+        assert raw is not None
+        written = raw if raw.ndim == 2 else raw[..., ::-1]
+        assert written.dtype == dtype
+        difference = np.abs(written.astype(int) - stored)
+        assert difference.max() <= (0 if bits == 8 else 8)  # float32 where a gamma is steep
+        with Image.open(path) as image:
+            assert image.info["icc_profile"] == profile
+
+
+def test_a_profile_that_does_not_fit_the_written_picture_is_left_out(tmp_path: Path) -> None:
+    profile = icc_profile(b"GRAY", GAMMA, None)
+    picture = unit(colours())
+    with pytest.warns(UserWarning, match=r"a\.png: in sRGB, without its ICC profile: .*GRAY"):
+        write(tmp_path / "a.png", picture, metadata=Metadata(icc=profile))
+    np.testing.assert_array_equal(read(tmp_path / "a.png").picture, picture)
+    assert "icc_profile" not in Image.open(tmp_path / "a.png").info
 
 
 def test_a_picture_in_srgb_with_its_profile_is_untouched(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from palette.eval.report.result import Report
     from palette.restoring.restorer import Restorer
     from palette.restoring.sampling import Sampling
+    from palette.training.log import Log
     from palette.training.state import Init
 
 
@@ -36,13 +37,15 @@ def train(
     val: str | Path | None = None,
     init: str | Path | None = None,
     init_partial: bool = False,
+    log: Log | None = None,
 ) -> Restorer:
     """Train a model and return it, ready to restore.
 
     ``task`` is a key of ``palette.tasks.TASKS``; ``data`` a folder of pictures, an .h5 file or
     "bundled"; ``out`` a new folder for the run; ``options`` the task's own, e.g. {"scale": 4};
     ``val`` pictures for validation (otherwise a share of ``data``); ``init`` a model whose weights
-    the run starts from, with ``init_partial`` those that fit;
+    the run starts from, with ``init_partial`` those that fit; ``log`` a function that gets each
+    step's numbers and pictures by name, ``log(step, {"train/loss": 0.3, …})``;
     ``config`` nested settings, e.g. {"model": {"preset": "small"}, "train": {"batch": 8}}, a TOML
     file or the name of a recipe. Raises UserError for bad settings or data, Preempted, Diverged.
     """
@@ -54,18 +57,22 @@ def train(
     given = {key: value for key, value in given.items() if value is not None}
     resolved, members = resolve(task, layer, given)
     start = None if init is None else Init(Path(init), init_partial)
-    start_run(resolved, members, Path(out), start)
+    start_run(resolved, members, Path(out), start, log)
     return load(out, task=members[0].name, device=resolved.train.device)
 
 
 def start_run(
-    config: RunConfig, members: Sequence[Member], out: Path, init: Init | None = None
+    config: RunConfig,
+    members: Sequence[Member],
+    out: Path,
+    init: Init | None = None,
+    log: Log | None = None,
 ) -> None:
     """Train in the new folder ``out``; UserError where it is inside of the pictures."""
     from palette.training.loop import train as run
 
     config = _placed(config, out)
-    run(config, members, *sources(config), out, init=init)
+    run(config, members, *sources(config), out, init=init, log=log)
 
 
 def plan_run(config: RunConfig, members: Sequence[Member], out: Path) -> str:
@@ -108,11 +115,13 @@ def resume(
     steps: int | None = None,
     data: str | Path | None = None,
     val: str | Path | None = None,
+    log: Log | None = None,
 ) -> Restorer:
     """Continue a stopped run, or a finished one to more ``steps`` in all; return its model.
 
-    The same run, to the same bits: ``data`` and ``val`` name a new place of the same pictures. To
-    start another training from its weights use :func:`train` with ``init``.
+    The same run, to the same bits: ``data`` and ``val`` name a new place of the same pictures;
+    ``log`` is as in :func:`train`. To start another training from its weights use :func:`train`
+    with ``init``.
 
     Raises as :func:`train` does, IntegrityError for a damaged checkpoint, InUse for a run that
     another process continues.
@@ -127,7 +136,7 @@ def resume(
     moved = {key: str(place) for key, place in moved.items() if place is not None}
     resolved, members = resolve(values.get("task", ""), values, {"data": moved})
     resolved = replace(resolved, data=_absolute(resolved.data))
-    training.train(resolved, members, *sources(resolved), run, resume=True)
+    training.train(resolved, members, *sources(resolved), run, resume=True, log=log)
     return load(run, task=members[0].name, device=resolved.train.device)
 
 

@@ -110,6 +110,8 @@ class TrainConfig:
     """Validations in a row without a gain, after which the run ends; 0: it does not."""
     log_every: int = 20
     """Steps between lines of metrics.jsonl."""
+    log: Annotated[Literal["tensorboard"] | None, tyro.conf.arg(aliases=["--log"])] = None
+    """Where the lines and the strips go too: RUN/tensorboard, which needs the extra tensorboard."""
 
     def __post_init__(self) -> None:
         _at_least(1, self, "batch accumulate checkpoint_every keep log_every", "train.")

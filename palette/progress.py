@@ -75,3 +75,11 @@ def progress(items: Sequence[T], what: str, unit: str = "pictures") -> Iterator[
         for item in items:
             yield item
             bar.update()
+
+
+def duration(seconds: float) -> str:
+    """In one unit, with three digits: 84.2 minutes."""
+    units = ((365.25 * 86400, "years"), (86400, "days"), (3600, "hours"), (60, "minutes"))
+    size, unit = next((u for u in units if seconds >= 2 * u[0]), (1, "seconds"))
+    count = seconds / size
+    return f"{count:,.0f} {unit}" if count >= 100 else f"{count:.3g} {unit}"

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from palette import progress
-from palette.progress import Progress
+from palette.progress import Progress, duration
 
 
 class Clock:
@@ -55,3 +55,12 @@ def test_a_bar_in_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "restore:  25%" in text
     assert "8/8" in text
     assert "palette: one.png failed\n" in text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.25, "0.25 seconds"), (119, "119 seconds"), (120, "2 minutes"), (86400 * 3, "3 days"),
+     (365.25 * 86400 * 1120, "1,120 years")],
+)  # fmt: skip
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

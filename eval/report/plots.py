@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from itertools import cycle
 
 import numpy as np
 
 COLOURS = ("#8a94a3", "#c98a1b", "#3d5afe", "#13795b", "#b3261e")
 """Input, baseline, then the rows of the model: grey, ochre, blue, green, red."""
+
+CURVES = (COLOURS[2], COLOURS[1], COLOURS[3])
+"""Of lines that no row of a report belongs to."""
 
 WIDTH, HEIGHT = 520, 210
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 10, 34
@@ -76,6 +80,51 @@ def by_group(
     if unit:
         body.append(_text(4, TOP + 6, unit, "start"))
     return _svg(HEIGHT, body)
+
+
+def curves(
+    series: Mapping[str, Sequence[tuple[float, float]]], unit: str, digits: int, along: str
+) -> str:
+    """Lines through points (x, value); ``along`` says what x is."""
+    points = [point for row in series.values() for point in row]
+    if len({x for x, _ in points}) < 2:
+        return ""
+    first, last = min(x for x, _ in points), max(x for x, _ in points)
+    low, high = _range([value for _, value in points])
+
+    def across(x: float) -> float:
+        return LEFT + (x - first) / (last - first) * (WIDTH - LEFT - RIGHT)
+
+    body = []
+    for tick in _ticks(low, high):
+        y = _y(tick, low, high)
+        body.append(f'<path d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}" class="grid"/>')
+        body.append(_text(LEFT - 6, y + 4, _number(tick, digits), "end"))
+    for tick in _ticks(first, last):
+        anchor = "end" if across(tick) > WIDTH - RIGHT - 20 else "middle"
+        body.append(_text(across(tick), HEIGHT - BOTTOM + 17, f"{tick:,.0f}", anchor))
+    body.append(_text(WIDTH - RIGHT, HEIGHT - 3, along, "end"))
+    for colour, row in zip(cycle(CURVES), series.values(), strict=False):
+        path = " ".join(f"{across(x):.1f},{_y(value, low, high):.1f}" for x, value in row)
+        body.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.8"/>')
+    if unit:
+        body.append(_text(4, TOP + 6, unit, "start"))
+    return _svg(HEIGHT, body)
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """A curve without axes, as high as a line of text."""
+    if len(values) < 2:
+        return ""
+    low, high = _range(values)
+    points = [
+        f"{120 * place / (len(values) - 1):.1f},{22 * (high - value) / (high - low):.1f}"
+        for place, value in enumerate(values)
+    ]
+    return (
+        f'<svg viewBox="0 -1 120 24" width="120" height="24" role="img"><polyline '
+        f'points="{" ".join(points)}" fill="none" stroke="{CURVES[0]}" stroke-width="1.8"/></svg>'
+    )
 
 
 def _range(values: Sequence[float]) -> tuple[float, float]:

@@ -28,6 +28,7 @@ COMMANDS = {
     "demo": "train a small model on bundled photographs for two minutes and show what it does",
     "train": "train TASK on a folder of pictures",
     "resume": "continue a stopped run, or a finished one to more steps",
+    "watch": "show how a training goes, in the terminal or as a page",
     "restore": "restore a picture or a folder of pictures",
     "search": "find the noise levels that suit a model, for few evaluations",
     "evaluate": "measure a model on clean pictures and write a report",

@@ -27,6 +27,7 @@ from palette.errors import Diverged, Preempted
 from palette.machine.device import choose_device
 from palette.machine.format import autocast
 from palette.seeding import entropy, generator
+from palette.training.log import Log, check_tensorboard
 from palette.training.run_folder import RunFolder, stop_signals
 from palette.training.set import Batch, TrainingSet
 from palette.training.state import Init, State
@@ -48,22 +49,25 @@ def train(
     run: Path,
     resume: bool = False,
     init: Init | None = None,
+    log: Log | None = None,
 ) -> Path:
     """Train until ``config.steps`` and return the model folder ``run/model``.
 
     ``val`` holds the pictures for validation; without it a share of ``source`` does. A new run
     needs an empty or absent folder; ``resume`` continues from its newest checkpoint; ``init``
-    gives a new run the weights of another model. Raises UserError where the folder does not fit,
-    InUse, Preempted on SIGTERM or SIGINT, Diverged.
+    gives a new run the weights of another model; ``log`` gets numbers and pictures as they come.
+    Raises UserError where the folder does not fit, InUse, Preempted on SIGTERM or SIGINT, Diverged.
     """
     device = choose_device(config.train.device)
+    if config.train.log == "tensorboard":
+        check_tensorboard()
     if val is None:
         source, val = split(source, config.data.val_share)
     training_set = TrainingSet(CachedSource(source, CACHE_BYTES), members, config)
     validation = None if val is None else Validation(val, members, config)
     if validation is not None and config.train.validate_every:
         validation.prepare()
-    folder = RunFolder(run, training_set, validation)
+    folder = RunFolder(run, training_set, validation, log)
     with folder.own(resume), stop_signals() as stopped, torch.random.fork_rng():
         state = folder.load(device) if resume else State.start(training_set, device, init)
         folder.describe(state)
@@ -96,7 +100,7 @@ def _loop(state: State, run: RunFolder, device: torch.device, stopped: threading
                     f"the loss was not finite in {state.bad_steps} steps up to step {state.step}: "
                     f"lower --train.learning-rate; what was saved in {run.path} is as it was before"
                 )
-            metrics.add(state.step, loss, norm)
+            metrics.add(state, loss, norm)
             enough = False
             if run.is_due(state.step, settings.validate_every) and not state.bad_steps:
                 run.validate(state, metrics)

@@ -19,6 +19,7 @@ from palette.machine.format import autocast, choose_dtype
 from palette.machine.memory import free_bytes, is_out_of_memory
 from palette.network.architecture import Architecture
 from palette.network.cost import Cost, cost
+from palette.progress import duration
 from palette.training.draws import Draws
 from palette.training.loop import CACHE_BYTES, optimizer_step
 from palette.training.set import TrainingSet
@@ -111,7 +112,7 @@ def _time(training_set: TrainingSet, costs: Cost, device: torch.device, dtype: t
         seconds = work / speed
         how = f"at least: one of its convolutions does {_short(speed)} multiply-adds a second"
     step = seconds * config.train.accumulate
-    return f"{_duration(step)} a step, {_duration(step * config.steps)} in all on {device} ({how})"
+    return f"{duration(step)} a step, {duration(step * config.steps)} in all on {device} ({how})"
 
 
 def _measured_pass(training_set: TrainingSet, device: torch.device) -> float:
@@ -176,17 +177,3 @@ def _short(value: float) -> str:
         if value >= factor:
             return f"{value / factor:.3g} {letter}"
     return f"{value:.3g}"
-
-
-def _duration(seconds: float) -> str:
-    """In one unit: more than three digits would be more than is known."""
-    for size, unit in (
-        (365.25 * 86400, "years"),
-        (86400, "days"),
-        (3600, "hours"),
-        (60, "minutes"),
-    ):
-        if seconds >= 2 * size:
-            count = seconds / size
-            return f"{count:,.0f} {unit}" if count >= 100 else f"{count:.3g} {unit}"
-    return f"{seconds:.3g} seconds"

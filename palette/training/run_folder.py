@@ -9,8 +9,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from importlib.metadata import version
@@ -26,6 +26,7 @@ from palette.data.images import write as write_picture
 from palette.errors import UserError
 from palette.files import lock, write_bytes, write_json
 from palette.progress import Progress
+from palette.training.log import Log, Values, numbers, tensorboard
 from palette.training.set import TrainingSet
 from palette.training.state import State
 from palette.training.validation import Validation
@@ -34,7 +35,7 @@ FREE = {
     "steps",
     "data.path",
     "data.val",
-    *(f"train.{name}" for name in ("workers", "device", "recompute", "keep", "patience")),
+    *(f"train.{name}" for name in ("workers", "device", "recompute", "keep", "patience", "log")),
     *(f"train.{name}_every" for name in ("checkpoint", "validate", "log")),
 }
 """Settings that `palette resume` may change: they leave the weights as they would have been."""
@@ -47,6 +48,8 @@ class RunFolder:
     path: Path
     training_set: TrainingSet
     validation: Validation | None
+    log: Log | None = None
+    """Of the user."""
 
     @property
     def config(self) -> RunConfig:
@@ -140,6 +143,7 @@ class RunFolder:
         strip = self.validation.strip(state, models[found.decay])
         (self.path / "samples").mkdir(exist_ok=True)
         write_picture(self.path / "samples" / f"step-{state.step}.png", strip)
+        metrics.tell(state.step, {"validation/strip": strip})
 
     @contextmanager
     def metrics(self, step: int) -> Iterator[Metrics]:
@@ -147,11 +151,13 @@ class RunFolder:
         settings = self.config.train
         images = settings.batch * settings.accumulate
         total, done = self.config.steps * images, step * images
-        with (
-            (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file,
-            Progress(total, self.config.task, "images", done) as bar,
-        ):
-            yield Metrics(self.config, file, bar)
+        logs = [] if self.log is None else [self.log]
+        with ExitStack() as stack:
+            if settings.log == "tensorboard":
+                logs.append(stack.enter_context(tensorboard(self.path / "tensorboard", step)))
+            file = stack.enter_context((self.path / "metrics.jsonl").open("a", encoding="utf-8"))
+            bar = stack.enter_context(Progress(total, self.config.task, "images", done))
+            yield Metrics(self.config, file, bar, logs)
 
     @cached_property
     def _about(self) -> dict[str, Any]:
@@ -172,13 +178,14 @@ class Metrics:
     config: RunConfig
     file: TextIO
     bar: Progress
+    logs: Sequence[Log]
     losses: list[float] = field(default_factory=list)
     """Of the steps since the last line."""
     since: float = field(default_factory=time.perf_counter)
 
-    def add(self, step: int, loss: float, norm: float) -> None:
-        """Step ``step`` is done, with this loss and norm of the gradient."""
-        settings = self.config.train
+    def add(self, state: State, loss: float, norm: float) -> None:
+        """A step is done, with this loss and norm of the gradient."""
+        step, settings = state.step, self.config.train
         images_per_step = settings.batch * settings.accumulate
         self.losses.append(loss)
         self.bar.update(images_per_step)
@@ -190,6 +197,7 @@ class Metrics:
             "images": step * images_per_step,
             "loss": _finite(mean),
             "gradient_norm": _finite(norm),
+            "learning_rate": state.rates.get_last_lr()[0],
             "images_per_second": len(self.losses) * images_per_step / (now - self.since),
         }
         self.write(line)
@@ -200,6 +208,12 @@ class Metrics:
         """One line, on its way to the disk at once."""
         self.file.write(json.dumps(line) + "\n")
         self.file.flush()
+        self.tell(line["step"], numbers(line))
+
+    def tell(self, step: int, values: Values) -> None:
+        """Hand ``values`` to the logs."""
+        for log in self.logs:
+            log(step, values)
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

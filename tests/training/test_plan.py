@@ -76,12 +76,3 @@ def test_pictures_that_do_not_suit_are_found(photos: Path, tmp_path: Path) -> No
     config, members = resolve("jpeg-restoration", merge(TINY, {"data": {"path": str(photos)}}))
     with pytest.raises(UserError, match="inside of the pictures"):
         plan_run(config, members, photos / "run")
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.25, "0.25 seconds"), (119, "119 seconds"), (120, "2 minutes"), (86400 * 3, "3 days"),
-     (365.25 * 86400 * 1120, "1,120 years")],
-)  # fmt: skip
-def test_durations(seconds: float, text: str) -> None:
-    assert planning._duration(seconds) == text

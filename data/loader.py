@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from palette.errors import PictureError, UserError
+from palette.errors import MachineError, PictureError, UserError
 from palette.seeding import rng
 
 Example = dict[str, np.ndarray]
@@ -65,7 +65,7 @@ def batches(
     ``example`` gives named arrays for a global position, step · batch + slot: the same arrays for
     the same position. They do not depend on ``workers``: each is computed on one thread. ``pin``
     puts batches in page-locked memory. A PictureError of an example is raised here as it was, other
-    errors of a worker with its traceback, the death or the silence of one as RuntimeError. Close it
+    errors of a worker with its traceback, the death or the silence of one as MachineError. Close it
     when no more batches are wanted: a worker does not end before.
     """
     if batch < 1 or workers < 0:
@@ -87,8 +87,11 @@ def batches(
     started = set(multiprocessing.active_children()) - others
     try:
         for _ in steps:
-            with nullcontext() if workers else _one_thread():
-                arrays = next(iterator)
+            try:
+                with nullcontext() if workers else _one_thread():
+                    arrays = next(iterator)
+            except RuntimeError as error:
+                raise of_worker(error) or error from None
             if isinstance(arrays, PictureError):
                 raise arrays
             yield arrays
@@ -122,6 +125,21 @@ def _stack(examples: list[Example | PictureError]) -> dict[str, Tensor] | Pictur
             return example
         sound.append(example)
     return {key: torch.from_numpy(np.stack([one[key] for one in sound])) for key in sound[0]}
+
+
+def of_worker(error: RuntimeError) -> MachineError | None:
+    """The death or the silence of a worker in words; None for any other error.
+
+    torch may also raise it outside of a feed, wherever the main process is when it learns of it.
+    """
+    text = str(error).partition(". ")[0]
+    if text.startswith("DataLoader timed out"):
+        reason = f"no batch came within {WORKER_TIMEOUT_SECONDS} seconds"
+        return MachineError(f"{reason} ({text}): can the pictures be reached?")
+    if text.startswith(("DataLoader worker", "Pin memory thread", "Too many open files")):
+        cure = "if the memory does not suffice, choose fewer --train.workers"
+        return MachineError(f"a process that prepares batches ended ({text}): {cure}")
+    return None
 
 
 def _start_worker(worker: int) -> None:

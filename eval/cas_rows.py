@@ -29,17 +29,28 @@ REAL = "original"
 
 @dataclass(frozen=True)
 class CasTest:
-    """The real pictures that the classifiers are tested on, and how these are trained."""
+    """The real pictures that the classifiers are tested on, and how these are trained.
+
+    ``train`` and ``test`` are the classes of the pictures as numbers below ``classes``.
+    """
 
     source: Source
     profile: Profile
+    train: list[int]
+    test: list[int]
+    classes: int
 
     def as_json(self) -> dict[str, object]:
         return {"profile": self.profile.as_json(), "test": self.source.fingerprint()}
 
 
-def cas_test(settings: Settings, request: Request, shard: Shard) -> CasTest | None:
-    """What the request says of CAS, checked; None without one of its metrics."""
+def cas_test(
+    settings: Settings, request: Request, shard: Shard, labels: Sequence[str | None]
+) -> CasTest | None:
+    """What the request says of CAS, checked; None without one of its metrics.
+
+    ``labels`` are the classes of the pictures that are evaluated.
+    """
     if not settings.computed(Trained):
         return None
     source = None if request.cas_test is None else open_source(request.cas_test)
@@ -50,7 +61,8 @@ def cas_test(settings: Settings, request: Request, shard: Shard) -> CasTest | No
     if request.cas_profile not in PROFILES:
         choices = ", ".join(PROFILES)
         raise UserError(f"unknown CAS profile {request.cas_profile!r}: choose from {choices}")
-    return CasTest(source, PROFILES[request.cas_profile])
+    numbers = _class_indices(labels, source.labels, request.limit)
+    return CasTest(source, PROFILES[request.cas_profile], *numbers)
 
 
 def train_rows(
@@ -65,7 +77,6 @@ def train_rows(
 
     The raw input is not trained on: the baseline is that input at the size of the answers.
     """
-    train_labels, test_labels, classes = _class_indices(gallery, test.source.labels or [])
     paths = _save_pictures(workspace, test.source, plan, multiple)
     rows = [row for row in gallery.rows if not row.is_input]
     left = [row for row in rows if not _result(workspace, row).exists()]
@@ -77,9 +88,9 @@ def train_rows(
             checkpoint = workspace.state(f"cas-{row.key}.pt")
             with stopwatch(workspace, f"CAS of {row.title}"):
                 hits = train_and_test(
-                    Examples([row.pictures[name] for name in gallery.names], train_labels),
-                    Examples(paths, test_labels),
-                    classes,
+                    Examples([row.pictures[name] for name in gallery.names], test.train),
+                    Examples(paths, test.test),
+                    test.classes,
                     test.profile,
                     checkpoint,
                     device,
@@ -107,20 +118,19 @@ def _save_pictures(workspace: Workspace, test: Source, plan: Plan, multiple: int
 
 
 def _class_indices(
-    gallery: Gallery, test_labels: Sequence[str]
+    labels: Sequence[str | None], test_labels: Sequence[str], limit: int | None
 ) -> tuple[list[int], list[int], int]:
     """The classes of the training and of the test pictures as numbers, and how many there are."""
-    classes = sorted(set(gallery.labels))
-    if len(gallery.labels) < len(gallery.names) or len(classes) < 2:
-        raise UserError("CAS needs training pictures in class folders, two classes or more")
-    unknown = sorted(set(test_labels) - set(classes))
-    if unknown or not test_labels:
-        raise UserError(
-            f"no training pictures for test class {(unknown or ['?'])[0]!r}: "
-            "training and test folders must hold the same class folders"
-        )
+    known = [label for label in labels if label is not None]
+    classes = sorted(set(known))
+    some = "" if limit is None else f"; --limit {limit} takes the first pictures only"
+    if len(known) < len(labels) or len(classes) < 2:
+        raise UserError(f"CAS needs --data with pictures in two class folders or more{some}")
+    if unknown := sorted(set(test_labels) - set(classes)):
+        cure = some or ": both folders must hold the same class folders"
+        raise UserError(f"no training pictures for test class {unknown[0]!r}{cure}")
     index = {name: place for place, name in enumerate(classes)}
-    return [index[v] for v in gallery.labels], [index[v] for v in test_labels], len(classes)
+    return [index[v] for v in known], [index[v] for v in test_labels], len(classes)
 
 
 def cells_of(workspace: Workspace, rows: Sequence[Row], metric: str) -> dict[str, Cell]:

@@ -103,8 +103,9 @@ def _named(folder: Path) -> dict[str, Path]:
 
 
 def _require_same_names(folder: str, pictures: Mapping[str, Path], names: Sequence[str]) -> None:
+    known = set(names)
     missing = [name for name in names if name not in pictures]
-    extra = [name for name in pictures if name not in set(names)]
+    extra = [name for name in pictures if name not in known]
     for those, fault in ((missing, "lacks"), (extra, "has, unlike the reference,")):
         if those:
             listed = ", ".join(those[:5]) + (f" and {len(those) - 5} more" if those[5:] else "")

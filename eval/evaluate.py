@@ -54,7 +54,7 @@ def evaluate_shard(
     settings = Settings.of(request, protocol.metrics if protocol else usual)
     weights = weights_for(settings, request.weights)
     plan = _plan(source, request, protocol)
-    cas = cas_test(settings, request, shard)
+    cas = cas_test(settings, request, shard, plan.labels)
     manifest = {
         **_manifest_of_request(request, protocol, settings, weights, cas),
         "classical": list(model.task.classical),

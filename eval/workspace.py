@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from palette.errors import IntegrityError, UserError
 from palette.eval.metrics.frechet import Gaussian
 from palette.eval.metrics.pixels import SUFFIXES
-from palette.files import sha256, write_bytes
+from palette.files import sha256, visible, write_bytes
 from palette.progress import Progress
 from palette.shard import Shard
 
@@ -95,7 +95,7 @@ def claim(root: Path, manifest: Mapping[str, Any], reference: Path | None = None
                 f"{root} holds an evaluation with another {', '.join(differing)}: "
                 "choose another folder, or delete it"
             )
-    elif root.exists() and any(not p.name.startswith(".") for p in root.iterdir()):
+    elif root.exists() and any(visible(root)):
         raise UserError(f"{root} is not empty and holds no evaluation: choose a new folder")
     else:
         write_json(path, manifest)

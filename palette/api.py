@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def train(
     task: str,
-    data: str | Path = "bundled",
+    data: str | Path | None = None,
     out: str | Path = "run",
     *,
     steps: int | None = None,
@@ -42,7 +42,8 @@ def train(
     """Train a model and return it, ready to restore.
 
     ``task`` is a key of ``palette.tasks.TASKS``; ``data`` a folder of pictures, an .h5 file or
-    "bundled"; ``out`` a new folder for the run; ``options`` the task's own, e.g. {"scale": 4};
+    "bundled" (without it what ``config`` names, or else "bundled"); ``out`` a new folder for the
+    run; ``options`` the task's own, e.g. {"scale": 4};
     ``val`` pictures for validation (otherwise a share of ``data``); ``init`` a model whose weights
     the run starts from, with ``init_partial`` those that fit; ``log`` a function that gets each
     step's numbers and pictures by name, ``log(step, {"train/loss": 0.3, …})``;
@@ -52,8 +53,8 @@ def train(
     from palette.training.state import Init
 
     layer = read_settings(Path(config)) if isinstance(config, str | Path) else dict(config or {})
-    data_layer = {"path": str(data)} | ({} if val is None else {"val": str(val)})
-    given = {"data": data_layer, "steps": steps, "seed": seed, "options": options}
+    places = {key: str(p) for key, p in {"path": data, "val": val}.items() if p is not None}
+    given = {"data": places, "steps": steps, "seed": seed, "options": options}
     given = {key: value for key, value in given.items() if value is not None}
     resolved, members = resolve(task, layer, given)
     start = None if init is None else Init(Path(init), init_partial)

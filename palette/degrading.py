@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -92,7 +92,7 @@ def degrade(job: DegradeJob) -> tuple[list[View], list[PaletteError]]:
     with nullcontext() if path is None else _parent(path).open("w", encoding="utf-8") as lines:
 
         def make(view: View) -> None:
-            photo = read(job.root / view.source)
+            photo = _cut(read(job.root / view.source), degradation.scale or 1)
             record, result = _degraded(job, degradation, view, photo)
             if lines is not None:
                 lines.write(record.line() + "\n")
@@ -118,9 +118,10 @@ def replay(job: DegradeJob, path: Path) -> tuple[list[Record], list[PaletteError
             raise UserError(f"{path} records {record.name!r}, not {job.name!r}: name that one")
 
     def make(record: Record) -> None:
-        photo = read(job.root / record.source)
+        degradation = record.degradation()
+        photo = _cut(read(job.root / record.source), degradation.scale or 1)
         result = record.replay(photo.picture)
-        _write(job, record.output, photo, record.degradation(), record.params, result)
+        _write(job, record.output, photo, degradation, record.params, result)
         if records.digest(result) != record.digest:
             raise IntegrityError(
                 f"{record.output} differs from what was recorded with {record.versions}; "
@@ -161,6 +162,18 @@ def _each(items: Sequence[Item], make: Callable[[Item], None]) -> list[PaletteEr
                 bar.write(f"palette: {problems[-1]}")
             bar.update()
     return problems
+
+
+def _cut(photo: Photo, multiple: int) -> Photo:
+    """Without the rows and columns that a scale does not divide: a pair is of exact multiples."""
+    height, width = (side // multiple * multiple for side in photo.picture.shape[:2])
+    if not height or not width:
+        raise UserError(
+            f"{photo.picture.shape[1]}×{photo.picture.shape[0]} pixels, and the scale {multiple} "
+            f"needs {multiple}×{multiple} or more"
+        )
+    alpha = None if photo.alpha is None else photo.alpha[:height, :width]
+    return replace(photo, picture=photo.picture[:height, :width], alpha=alpha)
 
 
 def _degraded(

@@ -85,51 +85,38 @@ def _flush_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def visible(folder: Path) -> Iterator[Path]:
+    """What lies in ``folder``, without what a killed process or a lock left there."""
+    return (path for path in folder.iterdir() if not path.name.startswith("."))
+
+
 @contextmanager
 def lock(folder: Path) -> Iterator[None]:
     """Own ``folder``; InUse names host and process of another owner.
 
-    The lock of a process that no longer runs on this host is taken over.
+    The system holds the lock and lets go of it when the process ends, however that happens and
+    whatever number a process has in its container.
     """
-    path, me = folder / "lock", {"host": socket.gethostname(), "pid": os.getpid()}
-    while not _created(path, json.dumps(me)):
-        owner = _owner(path)
-        if owner.get("host") != me["host"] or _running(int(owner.get("pid", 0))):
-            raise InUse(
-                f"{folder} is in use by process {owner.get('pid')} on {owner.get('host')}: "
-                f"wait for it, choose another folder, or delete {path} if it no longer runs"
-            )
-        path.unlink(missing_ok=True)
+    from filelock import FileLock, Timeout
+
+    who = folder / ".owner.json"
+    held = FileLock(folder / ".lock")
     try:
+        held.acquire(blocking=False)
+    except Timeout:
+        owner = _owner(who)
+        raise InUse(f"{folder} is in use by {owner}: wait for it, or choose another") from None
+    try:
+        write_json(who, {"host": socket.gethostname(), "process": os.getpid()})
         yield
     finally:
-        path.unlink(missing_ok=True)
+        who.unlink(missing_ok=True)
+        held.release()
 
 
-def _created(path: Path, text: str) -> bool:
-    """Whether this call made the file."""
+def _owner(path: Path) -> str:
     try:
-        with path.open("x") as file:
-            file.write(text)
-    except FileExistsError:
-        return False
-    return True
-
-
-def _owner(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError):
-        return {"host": socket.gethostname(), "pid": 0}
-
-
-def _running(pid: int) -> bool:
-    if pid <= 0:
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+        owner = json.loads(path.read_text(encoding="utf-8"))
+        return f"process {owner['process']} on {owner['host']}"
+    except (OSError, ValueError, LookupError, TypeError):  # it has just begun, or just ended
+        return "another process"

@@ -37,7 +37,8 @@ class DegradedTask(ABC):
     pins: Annotated[tuple[str, ...], tyro.conf.arg(name="set")] = field(
         default=(), metadata={"key": "set"}
     )
-    """Parameters held fixed, e.g. jpeg.quality=40."""
+    """Parameters held fixed: palette_jpeg.quality=40 with --degradation palette_jpeg,
+    jpeg.quality=40 with bsr."""
     conditioning: tyro.conf.Suppress[str] = field(default="none", init=False, repr=False)
     scale: tyro.conf.Suppress[int | None] = field(default=None, init=False, repr=False)
 

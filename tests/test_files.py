@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from palette.files import complete_folder, write_bytes
+from palette.errors import InUse
+from palette.files import complete_folder, lock, visible, write_bytes
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
@@ -59,3 +62,42 @@ def test_writing_replaces(tmp_path: Path) -> None:
     write_bytes(tmp_path / "file", b"two")
     assert (tmp_path / "file").read_bytes() == b"two"
     assert os.listdir(tmp_path) == ["file"]
+
+
+OWN = """
+import os, sys, time
+from pathlib import Path
+from palette.files import lock
+with lock(Path(sys.argv[1])):
+    if not os.fork():  # a worker, which outlives its killed parent for a while
+        print("locked", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_folder_has_one_owner_until_that_ends_however_it_does(tmp_path: Path) -> None:
+    with lock(tmp_path), pytest.raises(InUse, match=f"process {os.getpid()} on"), lock(tmp_path):
+        pass
+    command = [sys.executable, "-c", OWN, str(tmp_path)]
+    owner = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)
+    try:
+        assert owner.stdout is not None
+        assert owner.stdout.readline() == b"locked\n"
+        with pytest.raises(InUse, match=f"process {owner.pid} on .*: wait for it"), lock(tmp_path):
+            pass
+        owner.kill()
+        owner.wait()
+        with lock(tmp_path):
+            assert not list(visible(tmp_path))
+    finally:
+        os.killpg(owner.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("left", ["", "{", "[]", '{"host": "elsewhere", "process": 1}', None])
+def test_what_a_dead_owner_left_locks_nothing(tmp_path: Path, left: str | None) -> None:
+    """Neither one of another host nor one with this very process number, as in a container."""
+    me = json.dumps({"host": "here", "process": os.getpid()})
+    (tmp_path / ".owner.json").write_text(me if left is None else left)
+    (tmp_path / ".lock").touch()
+    with lock(tmp_path):
+        assert json.loads((tmp_path / ".owner.json").read_text())["process"] == os.getpid()

@@ -36,17 +36,16 @@ def comparable_pair(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Both pictures rounded, in 0 … 255, ``(H, W, C)`` with C 3 or 1, the border cut off.
 
-    UserError for other shapes, and for a border that leaves nothing.
+    UserError for other shapes; Undefined where the border leaves nothing.
     """
     if a.shape != b.shape or a.ndim != 3 or a.shape[2] != 3:
         raise UserError(
             f"pictures of shapes {a.shape} and {b.shape}: both must be (H, W, 3) of one size"
         )
-    if border < 0 or 2 * border >= min(a.shape[:2]):
-        raise UserError(
-            f"border {border} leaves nothing of a picture {a.shape[0]}×{a.shape[1]}: "
-            "choose 0 or a border below half of the shorter side"
-        )
+    if border < 0:
+        raise UserError(f"border {border}: choose 0 or more pixels")
+    if 2 * border >= min(a.shape[:2]):
+        raise Undefined(f"border {border} leaves nothing of {a.shape[1]}×{a.shape[0]} pixels")
     views = []
     for picture in (a, b):
         values = luma(picture)[..., None] if as_luma else to_uint8(picture).astype(np.float64)

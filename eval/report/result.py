@@ -126,11 +126,21 @@ class Report(Written):
             ]
             figures = "".join(f"{c:>{w}}" for c, w in zip(cells, columns, strict=True))
             lines.append(f"{row.title:<{width}}{figures}")
+        lines += self._left_out()
         for paper in self.papers or []:
             lines.append(paper.as_text({name: m.title for name, m in self.metrics.items()}))
         if self.fool_rate is not None:
             lines.append(self.fool_rate.as_text())
         return "\n".join([*lines, *(f"warning: {warning}" for warning in self.warnings)])
+
+    def _left_out(self) -> list[str]:
+        """Which means are over fewer pictures, and why; rows of one reason share a line."""
+        rows: dict[tuple[str, str], list[str]] = {}
+        for row in self.rows:
+            for name, cell in self.table[row.key].items():
+                if cell.left_out is not None:
+                    rows.setdefault((self.metrics[name].title, cell.left_out), []).append(row.title)
+        return [f"{metric} of {', '.join(of)}: {text}" for (metric, text), of in rows.items()]
 
     @cached_property
     def data(self) -> dict[str, Any]:

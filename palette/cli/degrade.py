@@ -33,7 +33,7 @@ class Degrade:
     scale: int | None = None
     """Divides the size, where the degradation changes it (4 otherwise)."""
     pins: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(name="set")] = ()
-    """Pin a parameter: --set jpeg.quality=40. May be repeated."""
+    """Pin a parameter: `palette degrade bsr --set jpeg.quality=40 …`. May be repeated."""
     contact_sheet: Annotated[Path | None, tyro.conf.arg(name="grid")] = None
     """Write a contact sheet with labels: the first pictures and their versions."""
     records: Path | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -83,6 +84,8 @@ def run(arguments: tuple[str, Train[Any]]) -> int:
         print(plan_run(config, members, given.out))
         return OK
     init = None if given.init is None else Init(given.init, given.init_partial)
+    if config.data.path == "bundled":
+        print("training on scikit-image's photographs; --data names yours", file=sys.stderr)
     start_run(config, members, given.out, init)
     print(f"the model is in {given.out}: palette restore {given.out} IN OUT")
     return OK

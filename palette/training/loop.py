@@ -19,11 +19,12 @@ import torch
 
 from palette.config import RunConfig
 from palette.data.cache import CachedSource
+from palette.data.loader import of_worker
 from palette.data.sources import Source
 from palette.data.split import split
 from palette.diffusion.guidance import drop_condition
 from palette.diffusion.loss import epsilon_loss
-from palette.errors import Diverged, Preempted
+from palette.errors import Diverged, PaletteError, Preempted
 from palette.machine.device import choose_device
 from palette.machine.format import autocast
 from palette.seeding import entropy, generator
@@ -94,7 +95,7 @@ def _loop(state: State, run: RunFolder, device: torch.device, stopped: threading
     feed = run.training_set.batches(state.step, config.steps, device)
     with closing(feed), run.metrics(state.step) as metrics:
         while state.step < config.steps:
-            loss, norm = optimizer_step(state, feed, config, device)
+            loss, norm = _step_or_save(state, run, feed, device)
             if state.bad_steps == BAD_STEPS or (state.bad_steps and state.step == config.steps):
                 raise Diverged(
                     f"the loss was not finite in {state.bad_steps} steps up to step {state.step}: "
@@ -113,6 +114,20 @@ def _loop(state: State, run: RunFolder, device: torch.device, stopped: threading
             if stopped.is_set() and state.step < config.steps:
                 cure = f"continue with `palette resume {run.path}`"
                 raise Preempted(f"stopped at step {state.step}: {cure}")
+
+
+def _step_or_save(
+    state: State, run: RunFolder, feed: Iterator[Batch], device: torch.device
+) -> tuple[float, float]:
+    """An optimizer step; where the feed ends with an error, what is done so far is saved."""
+    try:
+        return optimizer_step(state, feed, run.config, device)
+    except PaletteError:  # of a batch, which is complete before a step changes anything
+        if state.step:
+            run.save(state)
+        raise
+    except RuntimeError as error:  # also in the midst of a step
+        raise of_worker(error) or error from None
 
 
 def optimizer_step(

@@ -24,7 +24,7 @@ from palette.checkpoint import SCHEMA, checkpoints, load_checkpoint, save_model
 from palette.config import RunConfig, to_dict, to_toml
 from palette.data.images import write as write_picture
 from palette.errors import UserError
-from palette.files import lock, write_bytes, write_json
+from palette.files import lock, visible, write_bytes, write_json
 from palette.progress import Progress
 from palette.training.log import Log, Values, numbers, tensorboard
 from palette.training.set import TrainingSet
@@ -60,8 +60,7 @@ class RunFolder:
         """Lock the folder; InUse names another owner. UserError: a new run finds other files."""
         if not resume and self.path.exists() and not self.path.is_dir():
             raise UserError(f"{self.path} is a file: choose another --out")
-        # a lock alone is what a run leaves that was killed before it wrote anything
-        if not resume and self.path.exists() and {p.name for p in self.path.iterdir()} - {"lock"}:
+        if not resume and self.path.exists() and any(visible(self.path)):
             raise UserError(
                 f"{self.path} is not empty: choose another --out, or continue it with "
                 f"`palette resume {self.path}`"
@@ -89,6 +88,11 @@ class RunFolder:
             tensors, saved = load_checkpoint(found[-1])
             self._refuse_other_settings(saved["config"])
             state = State.load(tensors, saved, self.config, device)
+            if self.config.steps < state.step:
+                raise UserError(
+                    f"{self.path} has done {state.step} steps, and --steps is {self.config.steps}: "
+                    f"choose {state.step} or more"
+                )
         else:  # stopped before its first checkpoint
             state = State.start(self.training_set, device)
         _drop_lines_after(self.path / "metrics.jsonl", state.step)

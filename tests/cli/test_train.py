@@ -6,9 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import tomli_w
+from conftest import TINY
 
+import palette
+from palette.cli.main import main
 from palette.cli.train import read_arguments
-from palette.config import RunSettings, to_toml
+from palette.config import RunSettings, merge, read_toml, to_toml
 from palette.errors import UserError
 from palette.network.architecture import PRESETS
 from palette.resolving import resolve
@@ -59,6 +63,39 @@ def test_a_generalist_has_its_own_flags() -> None:
     assert [m.name for m in members] == ["denoising", "super-resolution-x2", "super-resolution-x3"]
     assert (given.settings.train.ema, given.settings.data.val) == ((0.9, 0.99), "pictures")
     assert (given.init, given.init_partial) == (Path("other"), True)
+
+
+def test_the_pin_of_the_help_can_be_pinned(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        read_arguments(["jpeg-restoration", "--help"])
+    help_text = capsys.readouterr().out
+    for name, pin in (("palette_jpeg", "palette_jpeg.quality=40"), ("bsr", "jpeg.quality=40")):
+        assert pin in help_text
+        flags = ["--out", "run", "--degradation", name, "--set", pin]
+        _, given = read_arguments(["jpeg-restoration", *flags])
+        assert given.task.pins == (pin,)
+
+
+def test_pictures_that_nobody_chose_are_said(
+    tmp_path: Path, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text(tomli_w.dumps(TINY))
+    command = ["train", "denoising", "--config", str(file), "--steps", "1", "--out"]
+    assert main([*command, str(tmp_path / "bundled")]) == 0
+    assert "scikit-image's photographs; --data names yours" in capsys.readouterr().err
+    assert main([*command, str(tmp_path / "named"), "--data", str(photos)]) == 0
+    assert "scikit-image" not in capsys.readouterr().err
+
+
+def test_a_file_names_the_pictures_for_python_too(tmp_path: Path, photos: Path) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text(tomli_w.dumps(merge(TINY, {"data": {"path": str(photos)}})))
+    palette.train("denoising", out=tmp_path / "run", steps=1, config=file)
+    assert read_toml(tmp_path / "run" / "config.toml")["data"]["path"] == str(photos)
+    held = photos / "a"
+    palette.train("denoising", held, tmp_path / "other", steps=1, config=file)
+    assert read_toml(tmp_path / "other" / "config.toml")["data"]["path"] == str(held)
 
 
 @pytest.mark.parametrize("flag", ["--config", "--preset"])

@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 from skimage import data
 
+import palette
 from palette.cli.main import main
-from palette.data.images import read
+from palette.data.images import read, write
 from palette.degradations import build
 from palette.degradations.records import draw
 from palette.degradations.records import read as read_records
@@ -47,17 +48,46 @@ def test_a_folder_gives_pairs_of_the_same_names_and_records(folder: Path, tmp_pa
     }
     assert read(out / "degraded" / "a.png").picture.shape == (40, 60, 3)
     for name, original in {"a.png": "a.png", "sub/c.png": "sub/c.jpg"}.items():
-        clean = read(folder / original).picture
+        clean = read(folder / original).picture[:90, :120]  # even sides
         assert np.array_equal(read(out / "clean" / name).picture, clean)
     assert {name: (folder / name).read_bytes() for name in files(folder)} == before
 
     degradation = build("bsr", 2)
     for index, record in enumerate(read_records(out / "records.jsonl")):
-        clean = read(folder / record.source).picture
+        clean = read(folder / record.source).picture[:90, :120]
         params = draw(degradation, clean, seed=7, index=index)
         assert record.params == params
         made = read(out / "degraded" / record.output).picture
         assert np.array_equal(made, degradation.apply(clean, params))
+
+
+@pytest.mark.parametrize("name", ["sr_bicubic", "bsr", "real_esrgan", "bsr:0.5,sr_bicubic:0.5"])
+def test_a_scale_cuts_originals_to_its_multiple(folder: Path, tmp_path: Path, name: str) -> None:
+    """80×121 and 90×70: the pairs are of exact multiples, and compare as they are."""
+    out, again = tmp_path / "out", tmp_path / "again"
+    assert degrade(name, folder, out, "--scale", 4) == OK
+    for output, original in {"a.png": "a.png", "sub/c.png": "sub/c.jpg"}.items():
+        clean, small = (read(out / kind / output).picture for kind in ("clean", "degraded"))
+        height, width = small.shape[:2]
+        assert clean.shape[:2] == (4 * height, 4 * width)
+        whole = read(folder / original).picture
+        assert max(np.subtract(whole.shape, clean.shape)) < 4
+        assert np.array_equal(clean, whole[: 4 * height, : 4 * width])
+        restored = tmp_path / "restored" / output
+        restored.parent.mkdir(parents=True, exist_ok=True)
+        write(restored, clean)
+    assert palette.compare(tmp_path / "restored", out / "clean", tmp_path / "report")
+    assert degrade(name, folder, again, "--replay", out / "records.jsonl") == OK
+
+
+def test_a_picture_below_the_scale_is_named(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.fromarray(data.cat()[:9, :3]).save(folder / "tiny.png")
+    assert degrade("sr_bicubic", folder, tmp_path / "out", "--scale", 4) == SOME_FAILED
+    message = capsys.readouterr().err
+    assert "tiny.png: 3×9 pixels, and the scale 4 needs 4×4" in message
+    assert files(tmp_path / "out" / "clean") == {"a.png", "sub/c.png"}
 
 
 def test_holes_get_masks(folder: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from eval_standins import Brighten
+from eval_standins import Brighten, Crops
 from PIL import Image
 
 from palette.data.images import write
@@ -141,4 +141,13 @@ def test_errors_say_what_is_missing(tmp_path: Path) -> None:
         evaluate_shard(Brighten(), Textures(2), tmp_path / "out", request, Shard(0, 2))
     with pytest.raises(ValueError, match="unknown CAS profile 'slow'"):
         evaluate(Brighten(), Textures(2), tmp_path / "out", replace(request, cas_profile="slow"))
-    assert not (tmp_path / "out").exists()
+    with pytest.raises(ValueError, match=r"--data .* two class folders or more$"):
+        evaluate(Brighten(), Crops(4), tmp_path / "out", request)  # that have no classes
+    few = replace(request, limit=2)
+    with pytest.raises(ValueError, match="two class folders or more; --limit 2 takes the first"):
+        evaluate(Brighten(), Textures(2), tmp_path / "out", few)
+    (tmp_path / "test" / "c").mkdir()
+    write(tmp_path / "test" / "c" / "new.png", textured(0, 0))
+    with pytest.raises(ValueError, match="no training pictures for test class 'c': both folders"):
+        evaluate(Brighten(), Textures(2), tmp_path / "out", request)
+    assert not (tmp_path / "out").exists()  # all of it before the first picture

@@ -12,7 +12,7 @@ from skimage import data
 from skimage.metrics import peak_signal_noise_ratio
 
 from palette.errors import IntegrityError
-from palette.eval.compare import compare
+from palette.eval.compare import _require_same_names, compare
 from palette.eval.request import Measuring
 
 
@@ -100,6 +100,41 @@ def test_another_size_is_an_error_not_a_resize(tmp_path: Path) -> None:
     cut = save(tmp_path / "cut", {name: p[:-1] for name, p in originals.items()})
     with pytest.raises(IntegrityError, match="48×39 pixels, its original 48×40"):
         compare(cut, reference, tmp_path / "out")
+
+
+def test_a_picture_without_a_value_is_left_out_and_said(tmp_path: Path) -> None:
+    """Smaller than the border that is cut off: the others have their figures."""
+    originals = {**pictures(3), "zz": data.astronaut()[:7, :60]}
+    answers = {name: darker(p, 9) for name, p in originals.items()}
+    report = compare(
+        save(tmp_path / "restored", answers),
+        save(tmp_path / "reference", originals),
+        tmp_path / "out",
+        Measuring(border=4),
+    )
+    assert report.value("restored", "psnr") is not None
+    assert report.table["restored"]["psnr"].count == 3
+    reasons = report.data["pictures"][-1]["reasons"]["restored"]
+    assert reasons["psnr"] == reasons["ssim"] == "border 4 leaves nothing of 60×7 pixels"
+    (line,) = [line for line in report.as_text().splitlines() if line.startswith("PSNR of")]
+    assert line.startswith("PSNR of mean colour, restored: 1 without a value: border 4")
+
+
+def test_names_are_compared_in_one_pass() -> None:
+    class Counted(str):
+        """A name that counts how often it is looked up."""
+
+        looks = 0
+
+        def __hash__(self) -> int:
+            Counted.looks += 1
+            return super().__hash__()
+
+    names = [Counted(f"{i:05d}") for i in range(300)]
+    found: dict[str, Path] = dict.fromkeys(names, Path())
+    Counted.looks = 0
+    _require_same_names("folder", found, names)
+    assert Counted.looks < 10 * len(names)
 
 
 def test_the_input_adds_its_rows(tmp_path: Path) -> None:

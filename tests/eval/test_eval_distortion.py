@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from skimage import data
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+from palette.errors import UserError
 from palette.eval.metrics.cell import Undefined
 from palette.eval.metrics.distortion import luma, psnr, ssim
 from palette.eval.metrics.pixels import to_uint8
@@ -123,8 +124,10 @@ def test_errors_say_what_is_wrong() -> None:
     a = photograph()
     with pytest.raises(ValueError, match="of one size"):
         psnr(a, a[1:])
-    with pytest.raises(ValueError, match="border 48"):
+    with pytest.raises(Undefined, match=r"border 48 leaves nothing of 130×96"):
         psnr(a, a, border=48)
+    with pytest.raises(UserError, match="border -1"):
+        psnr(a, a, border=-1)
     with pytest.raises(ValueError, match="mask of shape"):
         psnr(a, a, mask=np.ones((3, 3), bool))
     with pytest.raises(Undefined, match="11 pixels"):

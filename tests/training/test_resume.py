@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import socket
@@ -164,6 +165,15 @@ def test_what_would_be_another_run_is_refused_by_name(
     assert {p: p.read_bytes() for p in half.rglob("*") if p.is_file()} == before
 
 
+def test_fewer_steps_than_are_done_are_refused(
+    half: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (half / "config.toml").read_bytes()
+    assert main(["resume", str(half), "--steps", "3"]) == 2
+    assert "has done 4 steps, and --steps is 3: choose 4 or more" in capsys.readouterr().err
+    assert (half / "config.toml").read_bytes() == before
+
+
 def test_what_leaves_the_weights_alone_may_change(half: Path, whole: Path, tmp_path: Path) -> None:
     edit(
         half,
@@ -213,11 +223,10 @@ def test_no_run_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_two_processes_cannot_share_a_run(half: Path) -> None:
-    with lock(half), pytest.raises(InUse, match="in use by process"):
+    named = rf"in use by process {os.getpid()} on {socket.gethostname()}: wait"
+    with lock(half), pytest.raises(InUse, match=named):
         palette.resume(half)
-    owner = {"host": socket.gethostname(), "pid": 999999999}
-    (half / "lock").write_text(json.dumps(owner))
-    palette.resume(half)  # its owner is dead
+    palette.resume(half)
 
 
 @pytest.fixture

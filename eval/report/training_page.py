@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from markupsafe import Markup
 
@@ -12,10 +14,7 @@ from palette.eval.report.embedded import data_uri
 from palette.eval.report.plots import CURVES, curves, sparkline
 from palette.eval.report.templates import fill
 from palette.progress import duration
-from palette.training.history import History, thinned
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+from palette.training.history import History, Line, thinned
 
 POINTS = 300
 """Of a curve; more than pixels would show nothing."""
@@ -27,7 +26,7 @@ def render(history: History, every: float) -> str:
     validation = history.validations[-1] if history.validations else None
     values = {
         "history": history,
-        "reload": 0 if history.finished else round(every),
+        "reload": 0 if history.finished else math.ceil(every),
         "left": None if left is None else duration(left),
         "age": None if history.age is None else duration(round(history.age)),
         "written": time.strftime("%H:%M:%S"),
@@ -40,7 +39,7 @@ def render(history: History, every: float) -> str:
     return fill("training.html.j2", values)
 
 
-def _plots(history: History) -> list[Mapping[str, object]]:
+def _plots(history: History) -> list[Mapping[str, Any]]:
     """What there is of these; nothing where there are less than two points."""
     numbers = (
         ("loss", "Loss", 3),
@@ -57,19 +56,19 @@ def _plots(history: History) -> list[Mapping[str, object]]:
     return [{"title": title, "svg": Markup(svg)} for title, svg in found if svg]
 
 
-def _levels(history: History) -> Mapping[str, object] | None:
+def _levels(history: History) -> Mapping[str, Any] | None:
     """The loss by noise level, at the first validation and the last."""
-    chosen: Sequence[dict] = list(history.validations[:1]) + list(history.validations[1:][-1:])
+    ends: Sequence[Line] = [*history.validations[:1], *history.validations[1:][-1:]]
     series = {
         f"step {line['step']:,}": [(float(x), y) for x, y in line["validation"]["loss"].items()]
-        for line in chosen
+        for line in ends
     }
     svg = curves(series, "", 2, "log-SNR: noise on the left")
     names = list(zip(series, CURVES, strict=False))
     return {"svg": Markup(svg), "names": names} if svg else None
 
 
-def _tasks(history: History) -> list[Mapping[str, object]]:
+def _tasks(history: History) -> list[Mapping[str, Any]]:
     """The newest figures of each, and how its gain went."""
     newest = history.validations[-1]["validation"]["tasks"]
     return [

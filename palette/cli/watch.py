@@ -85,7 +85,7 @@ def as_text(history: History) -> str:
     loss = history.curve("loss")
     if loss:
         lines += ["", f"loss {_newest(loss):.4f}  {_bars(loss)}"]
-    return "\n".join([*lines, *_validation(history)])
+    return "\n".join(line.rstrip() for line in [*lines, *_validation(history)])
 
 
 def _validation(history: History) -> list[str]:

@@ -45,6 +45,7 @@ def plan(config: RunConfig, members: Sequence[Member], source: Source, val: Sour
     if val is None:
         source, val = split(source, config.data.val_share)
     training_set = TrainingSet(CachedSource(source, CACHE_BYTES), members, config)
+    data = {"pictures": _pictures(training_set, val), **_tasks(training_set)}
     images = settings.batch * settings.accumulate
     context = partial(autocast, torch.device("cpu"), dtype)
     costs = cost(config.model, config.data.size, settings.batch, settings.recompute, context)
@@ -57,8 +58,7 @@ def plan(config: RunConfig, members: Sequence[Member], source: Source, val: Sour
         "noise levels": _levels(config),
         "learning rate": f"{settings.learning_rate:g} after a rise over "
         f"{settings.warmup_images:,} pictures; decay: {settings.decay}",
-        "pictures": _pictures(training_set, val),
-        **_tasks(training_set),
+        **data,
     }
     width = max(map(len, rows)) + 2
     title = (

@@ -13,7 +13,7 @@ from palette.eval.metrics import per_picture, set_metrics
 from palette.eval.metrics.cas import Hits
 from palette.eval.metrics.cell import Cell
 from palette.eval.metrics.consistency import colour_drift, consistency, octave_error
-from palette.eval.metrics.distortion import psnr, ssim
+from palette.eval.metrics.distortion import psnr, psnr_b, ssim
 from palette.eval.metrics.multiscale import ms_ssim
 from palette.eval.metrics.per_picture import Begin, hole, input_of, plain
 from palette.eval.metrics.set_metrics import PictureSet
@@ -120,6 +120,15 @@ METRICS: dict[str, Metric] = {
         4,
         PerPicture(plain(lambda p, s: ssim(p.answer, p.target, luma=s.luma, border=s.border))),
         "Local structure, 1 is identical. Like PSNR it prefers the smooth mean answer to a sample.",
+    ),
+    "psnr-b": Metric(
+        "PSNR-B",
+        "dB",
+        "higher",
+        2,
+        PerPicture(plain(lambda p, s: psnr_b(p.answer, p.target, luma=s.luma, border=s.border))),
+        "PSNR that also counts the steps left between blocks of 8 × 8 pixels, for JPEG: the more "
+        "it lies below PSNR, the more blocking is left.",
     ),
     "ms-ssim": Metric(
         "MS-SSIM",

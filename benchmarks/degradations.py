@@ -25,7 +25,7 @@ from skimage import data
 from palette.degradations import build
 from palette.degradations.catalogue import PIPELINES
 from palette.degradations.resize_matrices import matrix
-from palette.degradations.sensor import bayer, camera_matrix
+from palette.degradations.sensor import SOURCES, TAPS, bayer, camera_matrix
 from palette.seeding import rng
 from palette.types import Params, Picture, Spec
 
@@ -96,7 +96,7 @@ def scipy_jpeg(picture: np.ndarray, params: Params) -> np.ndarray:
 
 
 def scipy_sensor(picture: np.ndarray, params: Params) -> np.ndarray:
-    """The camera of the paper in plain NumPy, demosaicked by ``ndimage.convolve``."""
+    """The camera of the paper in plain NumPy, demosaicked by ``ndimage.convolve`` (Malvar)."""
     matrix = camera_matrix(params["camera"])
     gains = params["gain"] * np.array([params["red_gain"], 1, params["blue_gain"]])
     tone = 0.5 - np.sin(np.arcsin(1 - 2 * picture) / 3)
@@ -109,21 +109,18 @@ def scipy_sensor(picture: np.ndarray, params: Params) -> np.ndarray:
     deviation = np.sqrt(params["shot"] * mosaic + params["read"])
     generator = np.random.RandomState(params["seed"] % 2**32)
     mosaic = np.minimum(mosaic + generator.normal(0, 1, mosaic.shape) * deviation, 1)
-    green = np.array([[0, 1, 0], [1, 4, 1], [0, 1, 0]]) / 4
-    other = np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]]) / 4
-    planes = [
-        ndimage.convolve(mosaic * pattern[..., c], taps, mode="mirror")
-        for c, taps in enumerate((other, green, other))
-    ]
-
-    camera = np.clip(np.stack(planes, axis=-1) * gains, 0, 1)
+    mosaic = np.minimum(mosaic * (gains * pattern).sum(axis=-1), 1)
+    made = np.stack([mosaic, *(ndimage.convolve(mosaic, taps, mode="mirror") for taps in TAPS)])
+    rows, columns = np.indices(mosaic.shape)
+    sources = SOURCES[:, rows % 2, columns % 2]
+    camera = np.clip(np.take_along_axis(made, sources, axis=0).transpose(1, 2, 0), 0, 1)
     display = np.clip(camera @ np.linalg.inv(matrix).T, 0, 1) ** (1 / 2.2)
     return 3 * display**2 - 2 * display**3
 
 
 def scipy_resize(picture: np.ndarray, height: int, width: int, method: str) -> np.ndarray:
-    """OpenCV's; the antialiased bicubic as two products, as the published ``imresize``."""
-    if method == "cubic_aa":
+    """OpenCV's; MATLAB's bicubic as two products, as the published ``imresize``."""
+    if method == "matlab":
         rows = matrix(method, picture.shape[0], height)
         columns = matrix(method, picture.shape[1], width)
         return np.clip(np.einsum("hi,iwc,vw->hvc", rows, picture, columns, optimize=True), 0, 1)

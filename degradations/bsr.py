@@ -21,20 +21,23 @@ from palette.degradations.resize_matrices import shrunk
 from palette.degradations.sensor import SensorNoise
 from palette.types import Spec
 
-BLUR_SIZES = (7, 25)
+Sizes = tuple[int, int]
+"""Of kernels, from and to, odd."""
 
 
-def blur(scale: int, strength: float = 1.0) -> Degradation:
+def blur(
+    scale: int, strength: float = 1.0, long: Sizes = (7, 25), round_: Sizes = (7, 25)
+) -> Degradation:
     """Half of the time anisotropic with variances U(0, 4 + scale), else isotropic with
-    σ U(0, 2 + 0.2 scale); both times ``strength``."""
+    σ U(0, 2 + 0.2 scale); both times ``strength``, with kernels of these sizes."""
     variance = strength * (4 + scale)
     sigma = strength * (2 + 0.2 * scale)
     options = {
         "anisotropic": (
             0.5,
-            Blur(isotropic=False, sigma=(0.0, variance**0.5), sizes=BLUR_SIZES, power=2),
+            Blur(isotropic=False, sigma=(0.0, variance**0.5), sizes=long, power=2),
         ),
-        "isotropic": (0.5, Blur(sigma=(0.0, sigma), sizes=BLUR_SIZES)),
+        "isotropic": (0.5, Blur(sigma=(0.0, sigma), sizes=round_)),
     }
     return Choice(options)
 
@@ -60,7 +63,7 @@ def perhaps_halved(clean: Spec, scale: int, steps: Steps) -> Degradation:
         return steps(final, scale)
     half = shrunk(clean.height, 2), shrunk(clean.width, 2)
     halve = Choice(
-        {"random": (0.5, ResizeTo(*half)), "bicubic": (0.5, ResizeTo(*half, ("cubic_aa",)))}
+        {"random": (0.5, ResizeTo(*half)), "bicubic": (0.5, ResizeTo(*half, ("matlab",)))}
     )
     return Choice(
         {
@@ -86,9 +89,12 @@ def bsr_steps(final: tuple[int, int], scale: int) -> Degradation:
 
 
 def bsr_light_steps(final: tuple[int, int], scale: int) -> Degradation:
-    """One blur, a quarter as wide; noise of deviation 1–2; JPEG of quality 80–95; no camera."""
+    """One blur, a quarter as wide; noise of deviation 1–2; JPEG of quality 80–95; no camera.
+
+    The published sizes of kernels, 5–14 and 5–7, are rounded down to odd ones.
+    """
     shuffled: dict[str, Degradation] = {
-        "blur": blur(scale, strength=0.25),
+        "blur": blur(scale, 0.25, long=(5, 13), round_=(5, 7)),
         "down": down(scale, resize=0.8),
         "resize": ResizeTo(*final),
         "noise": GaussianNoise(level_255=(1, 2)),
@@ -109,24 +115,27 @@ def up_or_down(scale: int) -> Degradation:
     )
 
 
-def bsr_plus_steps(final: tuple[int, int], scale: int) -> Degradation:
-    """Thirteen steps, shuffled half of the time, then the final size and JPEG."""
+def noises(suffix: str = "") -> dict[str, Degradation]:
+    """Gaussian noise always, each of the others in 0.1 of the cases."""
     steps: dict[str, Degradation] = {
-        "blur": blur(scale),
-        "rescale": up_or_down(4),
         "noise": GaussianNoise(),
         "poisson": Sometimes(0.1, PoissonNoise()),
         "speckle": Sometimes(0.1, SpeckleNoise()),
         "sensor": Sometimes(0.1, SensorNoise()),
-        "jpeg": Jpeg(),
-        "blur_again": blur(scale),
-        "rescale_again": up_or_down(scale),
-        "noise_again": GaussianNoise(),
-        "poisson_again": Sometimes(0.1, PoissonNoise()),
-        "speckle_again": Sometimes(0.1, SpeckleNoise()),
-        "sensor_again": Sometimes(0.1, SensorNoise()),
     }
-    order = Choice({"shuffled": (0.5, RandomOrder(steps)), "in_order": (0.5, Sequence(steps))})
+    return {name + suffix: step for name, step in steps.items()}
+
+
+def bsr_plus_steps(final: tuple[int, int], scale: int) -> Degradation:
+    """Thirteen steps, half of the time all shuffled, else the noises alone, each four of them;
+    then the final size and JPEG."""
+    first: dict[str, Degradation] = {"blur": blur(scale), "rescale": up_or_down(scale)}
+    second = {f"{name}_again": step for name, step in first.items()}
+    jpeg: dict[str, Degradation] = {"jpeg": Jpeg()}
+    shuffled = RandomOrder(first | noises() | jpeg | second | noises("_again"))
+    once, again = RandomOrder(noises()), RandomOrder(noises("_again"))
+    in_order = Sequence(first | {"noises": once} | jpeg | second | {"noises_again": again})
+    order = Choice({"shuffled": (0.5, shuffled), "in_order": (0.5, in_order)})
     return Sequence({"order": order, "resize": ResizeTo(*final), "jpeg": Jpeg()})
 
 

@@ -20,6 +20,7 @@ from palette.degradations.grayscale import Grayscale
 from palette.degradations.jpeg import Jpeg, Quantise, WebP
 from palette.degradations.lama import Lama
 from palette.degradations.masks import AnyShape, Border, Boxes, Centre, Hole
+from palette.degradations.matlab import SrMatlab
 from palette.degradations.noise import GaussianNoise, PoissonNoise, SpeckleNoise
 from palette.degradations.palette_paper import (
     PALETTE_INPAINTING,
@@ -38,6 +39,7 @@ Entry = type[Degradation] | tuple[Degradation, str]
 
 PIPELINES: dict[str, Entry] = {
     "sr_bicubic": SrBicubic,
+    "sr_matlab": SrMatlab,
     "bsr": Bsr,
     "bsr_light": BsrLight,
     "bsr_plus": BsrPlus,

@@ -25,7 +25,10 @@ SWITCH = 384
 
 @dataclass(frozen=True)
 class LamaSettings:
-    """Lengths in pixels of a picture of ``side`` pixels. ``boxes`` (0, 0) means strokes only."""
+    """Lengths in pixels of a picture of ``side`` pixels. ``boxes`` (0, 0) means strokes only.
+
+    ``strokes`` goes to one more than ``max_times`` of the published settings, as its code does.
+    """
 
     side: int
     strokes: tuple[int, int]
@@ -33,21 +36,21 @@ class LamaSettings:
     max_length: int
     boxes: tuple[int, int] = (0, 0)
     box_side: tuple[int, int] = (0, 0)
-    margin: int = 10
+    margin: int = 0
 
 
 LAMA = {
     "thin": (
-        LamaSettings(256, (4, 50), 10, 40),
-        LamaSettings(512, (4, 70), 20, 100),
+        LamaSettings(256, (4, 51), 10, 40),
+        LamaSettings(512, (4, 71), 20, 100),
     ),
     "medium": (
-        LamaSettings(256, (4, 5), 50, 100, (1, 5), (10, 50)),
-        LamaSettings(512, (4, 10), 100, 200, (1, 5), (30, 150)),
+        LamaSettings(256, (4, 6), 50, 100, (1, 5), (10, 50)),
+        LamaSettings(512, (4, 11), 100, 200, (1, 5), (30, 150)),
     ),
     "thick": (
-        LamaSettings(256, (1, 5), 100, 200, (1, 3), (30, 150)),
-        LamaSettings(512, (1, 5), 250, 450, (1, 4), (30, 300)),
+        LamaSettings(256, (1, 6), 100, 200, (1, 3), (30, 150), margin=10),
+        LamaSettings(512, (1, 6), 250, 450, (1, 4), (30, 300), margin=10),
     ),
 }
 """Kind to its settings for pictures of 256 and of 512 pixels."""
@@ -57,9 +60,9 @@ LAMA = {
 class Lama:
     """One kind of LaMa mask; lengths grow with √(height · width). Params: size, strokes, boxes.
 
-    A stroke is 1–5 segments which alternate between left and right of the y axis; every segment
-    has its own angle in 0–3 radians, length and width. The published code always starts to the
-    left; here the side is random, which keeps the hole rate even.
+    A stroke is 1–5 segments to one side of the y axis; every segment has its own angle in 0–3
+    radians, length and width. Strokes alternate between left and right. The published code always
+    starts to the left; here the side is random, which keeps the hole rate even.
     """
 
     kind: str
@@ -97,11 +100,11 @@ def _scale(settings: LamaSettings, spec: Spec) -> float:
 def _draw_strokes(settings: LamaSettings, spec: Spec, rng: np.random.Generator) -> list[Params]:
     scale = _scale(settings, spec)
     segments: list[Params] = []
+    side = 1 if rng.random() < 0.5 else -1
     for _ in range(integer_between(*settings.strokes, quantile(spec, rng))):
         x, y = int(rng.integers(spec.width)), int(rng.integers(spec.height))
-        side = 1 if rng.random() < 0.5 else -1
+        side = -side
         for _ in range(int(rng.integers(1, 6))):
-            side = -side
             angle = side * (0.01 + int(rng.integers(4)))
             length = (10 + int(rng.integers(settings.max_length))) * scale
             width = (5 + int(rng.integers(settings.max_width))) * scale

@@ -14,6 +14,7 @@ from palette.degradations.resize import Rescale, ResizeTo
 from palette.degradations.resize_matrices import shrunk
 from palette.types import Spec
 
+METHODS = ("linear", "cubic", "pool")
 GREY_NOISE = 0.4
 PEAK = 256.0
 """Photons of a white pixel. The published code counts the grey values of the picture instead (256
@@ -34,13 +35,18 @@ def blur(sigma: tuple[float, float]) -> Degradation:
     return Choice({"sinc": (0.1, SincBlur()), "family": (0.9, Choice(family))})
 
 
-def rescale(up: float, down: float, keep: float, factors: tuple[float, float]) -> Degradation:
-    """Enlarge, shrink or keep with these probabilities, within these factors."""
+def rescale(
+    shares: tuple[float, float, float],
+    factors: tuple[float, float],
+    of: tuple[float, float] | None = None,
+) -> Degradation:
+    """Enlarge, shrink or keep a size with these probabilities, within these factors."""
+    up, down, keep = shares
     return Choice(
         {
-            "up": (up, Rescale(factor=(1.0, factors[1]))),
-            "down": (down, Rescale(factor=(1.0, factors[0]))),
-            "keep": (keep, Rescale(factor=(1.0, 1.0))),
+            "up": (up, Rescale((1.0, factors[1]), methods=METHODS, of=of)),
+            "down": (down, Rescale((1.0, factors[0]), methods=METHODS, of=of)),
+            "keep": (keep, Rescale((1.0, 1.0), methods=METHODS, of=of)),
         }
     )
 
@@ -55,12 +61,17 @@ def noise(harshest_255: int, strength: tuple[float, float]) -> Degradation:
 
 @dataclass(frozen=True)
 class RealEsrgan(Recipe):
-    """Blur, resize, noise, JPEG, twice, then the final size, sinc and JPEG (Real-ESRGAN)."""
+    """Blur, resize, noise, JPEG, twice, then the final size, sinc and JPEG (Real-ESRGAN).
+
+    The first resize is relative to the clean size, the second one to the final size.
+    """
 
     scale: int = 4
 
-    def body(self, clean: Spec) -> Degradation:
-        final = ResizeTo(shrunk(clean.height, self.scale), shrunk(clean.width, self.scale))
+    def body(self, clean: Spec) -> Sequence:
+        low = clean.height / self.scale, clean.width / self.scale
+        height, width = shrunk(clean.height, self.scale), shrunk(clean.width, self.scale)
+        final = ResizeTo(height, width, METHODS)
         sinc = Sometimes(0.8, SincBlur(lowest=math.pi / 3, lowest_wide=math.pi / 3))
         jpeg = Jpeg()
         endings: dict[str, tuple[float, Degradation]] = {
@@ -70,11 +81,11 @@ class RealEsrgan(Recipe):
         return Sequence(
             {
                 "blur": blur((0.2, 3.0)),
-                "rescale": rescale(0.2, 0.7, 0.1, (0.15, 1.5)),
+                "rescale": rescale((0.2, 0.7, 0.1), (0.15, 1.5)),
                 "noise": noise(30, (0.05, 3.0)),
                 "jpeg": jpeg,
                 "blur_again": Sometimes(0.8, blur((0.2, 1.5))),
-                "rescale_again": rescale(0.3, 0.4, 0.3, (0.3, 1.2)),
+                "rescale_again": rescale((0.3, 0.4, 0.3), (0.3, 1.2), of=low),
                 "noise_again": noise(25, (0.05, 2.5)),
                 "end": Choice(endings),
                 "file": Quantise(8),

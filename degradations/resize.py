@@ -1,7 +1,9 @@
 """Resizing: every method, any ratio, pixel centres at half integers (nothing shifts).
 
 The methods with ``_aa`` widen their kernel when they shrink (antialiasing) and equal Pillow's;
-``linear`` and ``cubic`` do not, as OpenCV's do not; ``area`` averages what a pixel covers.
+``matlab`` is the bicubic of MATLAB's imresize: ``cubic_aa`` with mirrored borders;
+``linear`` and ``cubic`` do not widen, as OpenCV's do not; ``area`` averages what a pixel covers,
+``pool`` all that it touches (torch's "area").
 :mod:`palette.degradations.resize_matrices` defines them all as matrices.
 """
 
@@ -33,9 +35,11 @@ OPENCV = {
     "cubic": cv2.INTER_CUBIC,
     "area": cv2.INTER_AREA,
 }
-METHODS = ("nearest", *OPENCV, *ANTIALIASED)
+MATRICES = (*ANTIALIASED, "pool")
+"""What OpenCV does not have."""
+METHODS = ("nearest", *OPENCV, *MATRICES)
 RANDOM_METHODS = ("linear", "cubic", "area")
-"""What BSR and Real-ESRGAN choose between."""
+"""What BSR chooses between."""
 
 
 def resize(picture: Picture, height: int, width: int, method: str) -> Picture:
@@ -46,7 +50,7 @@ def resize(picture: Picture, height: int, width: int, method: str) -> Picture:
     if method == "nearest":
         rows = nearest_indices(picture.shape[0], height)
         result = picture[rows][:, nearest_indices(picture.shape[1], width)]
-    elif method in ANTIALIASED or (method == "area" and _enlarges(picture, height, width)):
+    elif method in MATRICES or (method == "area" and _enlarges(picture, height, width)):
         rows = matrix(method, picture.shape[0], height)
         result = multiply(picture, rows, matrix(method, picture.shape[1], width))
     elif method in OPENCV:
@@ -124,12 +128,14 @@ class Rescale(Degradation):
     """Both sides times a factor, by default 0.25–1, with linear, cubic or area resizing.
 
     Params: factor, method. The factor is uniform from the mild to the harsh end of ``factor``; with
-    ``divide`` these are divisors. The new sides are rounded down and at least 1.
+    ``divide`` these are divisors. ``of`` is the (height, width) that it multiplies, by default that
+    of the picture. The new sides are rounded down and at least 1.
     """
 
     factor: tuple[float, float] = (1.0, 0.25)
     divide: bool = False
     methods: tuple[str, ...] = RANDOM_METHODS
+    of: tuple[float, float] | None = None
 
     def draw(self, spec: Spec, rng: np.random.Generator) -> Params:
         factor = between(*self.factor, quantile(spec, rng))
@@ -147,8 +153,9 @@ class Rescale(Degradation):
         return resize_batch(pictures, size.height, size.width, [one["method"] for one in params])
 
     def resized(self, spec: Spec, params: Params) -> Spec:
+        height, width = self.of or (spec.height, spec.width)
         divisor = 1 / params["factor"]
-        return spec.sized(shrunk(spec.height, divisor), shrunk(spec.width, divisor))
+        return spec.sized(shrunk(height, divisor), shrunk(width, divisor))
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,7 @@ ANTIALIASED: dict[str, tuple[float, Callable[[np.ndarray], np.ndarray]]] = {
     "linear_aa": (1.0, _triangle),
     "cubic_aa": (2.0, lambda x: _cubic(x, -0.5)),
     "lanczos_aa": (3.0, _lanczos),
+    "matlab": (2.0, lambda x: _cubic(x, -0.5)),
 }
 INTERPOLATING: dict[str, tuple[int, Callable[[np.ndarray], np.ndarray]]] = {
     "linear": (1, _triangle),
@@ -70,9 +71,13 @@ def _antialiased(method: str, n_in: int, n_out: int) -> np.ndarray:
     taps = np.floor(centres - radius * stretch).astype(int) + np.arange(
         1, math.ceil(2 * radius * stretch) + 1
     )
-    weights = np.where((taps >= 0) & (taps < n_in), kernel((taps - centres) / stretch), 0)
-    weights /= weights.sum(axis=1, keepdims=True)  # the border has fewer taps, as in Pillow
-    return _scattered(np.clip(taps, 0, n_in - 1), weights, n_in)
+    weights = kernel((taps - centres) / stretch)
+    if method == "matlab":  # the picture goes on, mirrored at its edge
+        inside = np.minimum(taps % (2 * n_in), -(taps + 1) % (2 * n_in))
+    else:  # the border has fewer taps, as in Pillow
+        inside = np.clip(taps, 0, n_in - 1)
+        weights = np.where(taps == inside, weights, 0)
+    return _scattered(inside, weights / weights.sum(axis=1, keepdims=True), n_in)
 
 
 def _interpolating(method: str, n_in: int, n_out: int) -> np.ndarray:
@@ -101,6 +106,13 @@ def _area(n_in: int, n_out: int) -> np.ndarray:
     return np.clip(overlap, 0, None) * n_out / n_in
 
 
+def _pool(n_in: int, n_out: int) -> np.ndarray:
+    """Torch's "area" (adaptive average pooling): all pixels that a new one touches, alike."""
+    pixels, new = np.arange(n_in)[None, :], np.arange(n_out)[:, None]
+    touched = (pixels >= new * n_in // n_out) & (pixels < -(-(new + 1) * n_in // n_out))
+    return touched / touched.sum(axis=1, keepdims=True)
+
+
 @lru_cache(maxsize=256)
 def matrix(method: str, n_in: int, n_out: int) -> Matrix:
     """``(n_out, n_in)`` float32; rows sum to 1. Shared between calls: do not write to it."""
@@ -112,8 +124,10 @@ def matrix(method: str, n_in: int, n_out: int) -> Matrix:
         weights = _nearest(n_in, n_out)
     elif method == "area":
         weights = _area(n_in, n_out)
+    elif method == "pool":
+        weights = _pool(n_in, n_out)
     else:
-        names = ", ".join([*ANTIALIASED, *INTERPOLATING, "nearest", "area"])
+        names = ", ".join([*ANTIALIASED, *INTERPOLATING, "nearest", "area", "pool"])
         raise UserError(f"resize method {method!r} is not one of {names}")
     return weights.astype(np.float32)
 
@@ -139,9 +153,9 @@ def multiply(picture: np.ndarray, rows: Matrix, columns: Matrix) -> np.ndarray:
     """``(H, W, C)`` to ``(len(rows), len(columns), C)``."""
     height, width, channels = picture.shape
     picture = picture if picture.flags.writeable else picture.copy()  # torch takes no others
-    tall = _banded_product(rows, torch.from_numpy(picture).reshape(height, -1))
+    tall = banded_product(rows, torch.from_numpy(picture).reshape(height, -1))
     tall = tall.reshape(len(rows), width, channels).transpose(0, 1).reshape(width, -1)
-    wide = _banded_product(columns, tall).reshape(len(columns), len(rows), channels)
+    wide = banded_product(columns, tall).reshape(len(columns), len(rows), channels)
     return wide.transpose(0, 1).contiguous().numpy()
 
 
@@ -152,8 +166,11 @@ def multiply_batch(pictures: Tensor, rows: Sequence[Matrix], columns: Sequence[M
     return tall @ pictures @ wide.transpose(2, 3)
 
 
-def _banded_product(weights: Matrix, lines: Tensor) -> Tensor:
-    """``weights @ lines`` without most of the zeros: some rows at a time, on the lines they use."""
+def banded_product(weights: np.ndarray, lines: Tensor) -> Tensor:
+    """``weights @ lines`` without most of the zeros: some rows at a time, on the lines they use.
+
+    ``weights`` (n_out, n_in) and ``lines`` (n_in, m) of one type.
+    """
     used = weights != 0
     first, last = used.argmax(axis=1), len(lines) - used[:, ::-1].argmax(axis=1)
     left, result = torch.from_numpy(weights), lines.new_empty(len(weights), lines.shape[1])

@@ -1,7 +1,9 @@
 """Camera sensor noise: back to raw, Bayer mosaic, shot and read noise, demosaic, forward again.
 
 The camera model and all ranges are those of Brooks et al. 2019, "Unprocessing Images for Learned
-Raw Denoising" (sections 3.1–3.2). BSR names this step; its released code leaves it out.
+Raw Denoising" (sections 3.1–3.2), the demosaicking is that of Malvar, He and Cutler 2004,
+"High-quality linear interpolation for demosaicing of Bayer-patterned color images" (figure 2). BSR
+names this step; its released code leaves it out.
 """
 
 from __future__ import annotations
@@ -44,12 +46,36 @@ HIGHLIGHT = 0.9
 """Above this mean brightness gains fade to 1, so that saturated pixels stay saturated."""
 
 PAD = 2
-"""Mirrored pixels around the mosaic: enough to interpolate, and even, so that the pattern stays."""
+"""Mirrored pixels around the mosaic: enough for the taps, and even, so that the pattern stays."""
 
-GREEN_TAPS = np.array([[0, 1, 0], [1, 4, 1], [0, 1, 0]], np.float32) / 4
-RED_BLUE_TAPS = np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]], np.float32) / 4
-TAPS = np.stack([RED_BLUE_TAPS, GREEN_TAPS, RED_BLUE_TAPS])
-"""What fills in the missing values of R, G and B."""
+_GREEN = [[0, 0, -2, 0, 0], [0, 0, 4, 0, 0], [-2, 4, 8, 4, -2], [0, 0, 4, 0, 0], [0, 0, -2, 0, 0]]
+_ACROSS = [
+    [0, 0, 1, 0, 0],
+    [0, -2, 0, -2, 0],
+    [-2, 8, 10, 8, -2],
+    [0, -2, 0, -2, 0],
+    [0, 0, 1, 0, 0],
+]
+_OPPOSITE = [
+    [0, 0, -3, 0, 0],
+    [0, 4, 0, 4, 0],
+    [-3, 0, 12, 0, -3],
+    [0, 4, 0, 4, 0],
+    [0, 0, -3, 0, 0],
+]
+TAPS = np.array([_GREEN, _ACROSS, np.transpose(_ACROSS), _OPPOSITE], np.float32) / 16
+"""Bilinear means of a missing channel, corrected by the Laplacian of the channel that is there:
+green at red and blue; red or blue at green, from the sides, from above and below; red at blue."""
+KEPT, GREEN, ACROSS, ALONG, OPPOSITE = range(5)
+"""The value of the mosaic itself, and those that the four taps make of it."""
+SOURCES = np.array(
+    [
+        [[KEPT, ACROSS], [ALONG, OPPOSITE]],
+        [[GREEN, KEPT], [KEPT, GREEN]],
+        [[OPPOSITE, ALONG], [ACROSS, KEPT]],
+    ]
+)
+"""Of R, G and B: which of the five it is at even and odd rows and columns of the mosaic."""
 
 
 def camera_matrix(weights: list[float]) -> np.ndarray:
@@ -81,17 +107,16 @@ def to_raw(picture: Picture, params: Params) -> np.ndarray:
     return np.clip(camera, 0, 1, out=camera)
 
 
-def from_raw(raw: np.ndarray, params: Params) -> Picture:
-    """Linear camera RGB to sRGB: gains, colour matrix, gamma, smoothstep tone curve."""
-    camera = _mixed(raw, np.diag(gains(params)))
-    np.clip(camera, 0, 1, out=camera)
-    linear = _mixed(camera, np.linalg.inv(camera_matrix(params["camera"])))
+def developed(camera: np.ndarray, params: Params) -> Picture:
+    """White-balanced linear camera RGB to sRGB: colour matrix, gamma, smoothstep tone curve."""
+    matrix = np.linalg.inv(camera_matrix(params["camera"]))
+    linear = _mixed(np.clip(camera, 0, 1), matrix)
     display = np.power(np.clip(linear, 0, 1, out=linear), 1 / GAMMA, out=linear)
     return clipped((3 - 2 * display) * display * display)
 
 
 def gains(params: Params) -> np.ndarray:
-    """Brightening times white balance, (3,): green is the reference."""
+    """Brightening times white balance, (3,), which white-balances raw: green is the reference."""
     balance = np.array([params["red_gain"], 1, params["blue_gain"]])
     return (balance * params["gain"]).astype(np.float32)
 
@@ -113,10 +138,22 @@ def mosaic_of(raw: np.ndarray) -> np.ndarray:
 
 
 def demosaic(mosaic: np.ndarray) -> np.ndarray:
-    """Bilinear: ``mosaic`` (H, W) to (H, W, 3)."""
-    pattern = bayer(*mosaic.shape)
-    planes = [cv2.filter2D(mosaic * pattern[..., c], -1, TAPS[c]) for c in range(3)]
-    return np.asarray(cv2.merge(planes), np.float32)
+    """White-balanced ``mosaic`` (H, W) to (H, W, 3); the two outermost pixels lack neighbours."""
+    made = [mosaic, *(cv2.filter2D(mosaic, -1, taps) for taps in TAPS)]
+    picture = np.empty((*mosaic.shape, 3), np.float32)
+    for (channel, y, x), source in np.ndenumerate(SOURCES):
+        picture[y::2, x::2, channel] = made[source][y::2, x::2]
+    return picture
+
+
+def _demosaic_batch(mosaic: Tensor) -> Tensor:
+    """``demosaic`` of (B, 1, H, W)."""
+    taps = torch.from_numpy(TAPS).to(mosaic)[:, None]
+    made = torch.cat([mosaic, functional.conv2d(mosaic, taps, padding=2)], 1)
+    picture = mosaic.expand(-1, 3, -1, -1).clone()
+    for (channel, y, x), source in np.ndenumerate(SOURCES):
+        picture[:, channel, y::2, x::2] = made[:, source, y::2, x::2]
+    return picture
 
 
 def _mixed_batch(pictures: Tensor, matrices: np.ndarray) -> Tensor:
@@ -132,9 +169,9 @@ def _to_raw_batch(pictures: Tensor, matrices: np.ndarray, brightening: Tensor) -
     return raw.clamp(0, 1)
 
 
-def _from_raw_batch(raw: Tensor, matrices: np.ndarray, brightening: Tensor) -> Tensor:
-    camera = (raw * brightening).clamp(0, 1)
-    display = _mixed_batch(camera, np.linalg.inv(matrices)).clamp(0, 1) ** (1 / GAMMA)
+def _developed_batch(camera: Tensor, matrices: np.ndarray) -> Tensor:
+    linear = _mixed_batch(camera.clamp(0, 1), np.linalg.inv(matrices))
+    display = linear.clamp(0, 1) ** (1 / GAMMA)
     return (3 * display**2 - 2 * display**3).clamp(0, 1)
 
 
@@ -168,8 +205,9 @@ class SensorNoise(Degradation):
         variance = np.float32(params["shot"]) * mosaic + np.float32(params["read"])
         noise = normal(mosaic.shape, params["seed"]) * np.sqrt(variance)
         mosaic = np.minimum(mosaic + noise, 1)  # negative values stay: black lies above raw zero
-        raw = demosaic(mosaic)[PAD:-PAD, PAD:-PAD]
-        return from_raw(np.ascontiguousarray(raw), params)
+        mosaic *= mosaic_of(np.broadcast_to(gains(params), raw.shape))
+        camera = demosaic(np.minimum(mosaic, 1))[PAD:-PAD, PAD:-PAD]
+        return developed(np.ascontiguousarray(camera), params)
 
     @by_size
     def apply_batch(self, pictures: Tensor, params: Batch) -> Tensor:
@@ -181,6 +219,6 @@ class SensorNoise(Degradation):
         mosaic = (raw * pattern).sum(1, keepdim=True)
         variance = column(params, "shot", raw) * mosaic + column(params, "read", raw)
         mosaic = (mosaic + normal_batch(params, 1, mosaic) * torch.sqrt(variance)).clamp(max=1)
-        taps = torch.from_numpy(TAPS).to(raw)[:, None]
-        raw = functional.conv2d(mosaic * pattern, taps, padding=1, groups=3)
-        return _from_raw_batch(raw[..., PAD:-PAD, PAD:-PAD], matrices, brightening)
+        mosaic = mosaic * (brightening * pattern).sum(1, keepdim=True)
+        camera = _demosaic_batch(mosaic.clamp(max=1))
+        return _developed_batch(camera[..., PAD:-PAD, PAD:-PAD], matrices)

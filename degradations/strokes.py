@@ -25,13 +25,13 @@ def draw_strokes(params: Params) -> Mask:
 class FreeForm:
     """Zigzag strokes (Yu et al. 2019, DeepFill v2), scaled from 256 px to the picture.
 
-    Params: height, width, strokes. 1–3 strokes of 4–11 points; each step turns by 2π/5 ±
+    Params: height, width, strokes. 1–3 strokes of 4–11 segments; each turns by 2π/5 ±
     U(0, 2π/15), alternately to the one and the other side, with a length N(diagonal/8,
-    diagonal/16) clipped to [0, diagonal/4]. Both axes are flipped half of the time.
+    ⌊diagonal/16⌋) clipped to [0, diagonal/4]. Both axes are flipped half of the time.
     """
 
     strokes: tuple[int, int] = (1, 3)
-    points: tuple[int, int] = (4, 11)
+    segments: tuple[int, int] = (4, 11)
     width_256: tuple[int, int] = (12, 39)
 
     def draw(self, spec: Spec, rng: np.random.Generator) -> Params:
@@ -48,14 +48,14 @@ class FreeForm:
         low = 2 * math.pi / 5 - rng.uniform(0, 2 * math.pi / 15)
         high = 2 * math.pi / 5 + rng.uniform(0, 2 * math.pi / 15)
         width = integer_between(*self.width_256, quantile(spec, rng))
-        x, y = rng.uniform(0, spec.width), rng.uniform(0, spec.height)
-        points = [[int(x), int(y)]]
-        for i in range(int(rng.integers(self.points[0], self.points[1] + 1)) - 1):
+        x, y = int(rng.integers(spec.width)), int(rng.integers(spec.height))
+        points = [[x, y]]
+        for i in range(int(rng.integers(self.segments[0], self.segments[1] + 1))):
             angle = rng.uniform(low, high) * (1 if i % 2 else -1)
-            length = min(max(rng.normal(diagonal / 8, diagonal / 16), 0), diagonal / 4)
-            x = min(max(x + length * math.cos(angle), 0), spec.width - 1)
-            y = min(max(y + length * math.sin(angle), 0), spec.height - 1)
-            points.append([int(x), int(y)])
+            length = min(max(rng.normal(diagonal / 8, diagonal // 16), 0), diagonal / 4)
+            x = int(min(max(x + length * math.cos(angle), 0), spec.width - 1))
+            y = int(min(max(y + length * math.sin(angle), 0), spec.height - 1))
+            points.append([x, y])
         pixels = max(1, round(width * math.sqrt(spec.height * spec.width) / 256))
         return {"width": pixels, "points": points}
 

@@ -50,7 +50,9 @@ def test_scale_divides_the_size_or_is_refused() -> None:
 
 
 @pytest.mark.parametrize("scale", [1, 2, 3, 4])
-@pytest.mark.parametrize("name", ["bsr", "bsr_light", "bsr_plus", "real_esrgan", "sr_bicubic"])
+@pytest.mark.parametrize(
+    "name", ["bsr", "bsr_light", "bsr_plus", "real_esrgan", "sr_bicubic", "sr_matlab"]
+)
 def test_pipelines_give_clean_size_over_scale(name: str, scale: int) -> None:
     degradation, picture = build(name, scale), noise_picture(61, 49)
     for i in range(4):

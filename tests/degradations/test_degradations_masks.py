@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,7 @@ def test_free_form_strokes_are_those_of_deepfill() -> None:
     draws = drawn("free_form", spec=spec)
     is_integer_uniform([len(p["strokes"]) for p in draws], 1, 3)
     strokes = [stroke for p in draws for stroke in p["strokes"]]
-    is_integer_uniform([len(s["points"]) for s in strokes], 4, 11)
+    is_integer_uniform([len(s["points"]) - 1 for s in strokes], 4, 11)
     is_integer_uniform(column(strokes, "width"), 12, 39)
     starts = np.array([s["points"][0] for s in strokes])
     is_uniform((starts[:, 0] + 0.5).tolist(), 0, 256)
@@ -125,23 +126,48 @@ def test_lama_masks_have_the_published_numbers(kind: str, side: int) -> None:
         return
     low, high = settings.box_side
     assert all(low <= side_ <= high for box in boxes for side_ in box[2:])
-    assert all(box[0] >= 10 and box[0] + box[2] <= side - 10 for box in boxes)
+    margin = 10 if kind == "thick" else 0
+    tops = [box[0] for box in boxes]
+    bottoms = [side - box[0] - box[2] for box in boxes]
+    assert margin <= min(tops + bottoms) < margin + 10
     # Large strokes are rejected more often than boxes, so the share is checked before rejection.
     assert 0.1 < np.mean([bool(p["boxes"]) for p in draws]) < 0.6
 
 
+def test_every_second_stroke_of_lama_goes_to_the_other_side() -> None:
+    """And all segments of a stroke to the same one: they are as many as the published ones."""
+    starts, counts = set(), []
+    for i in range(200):
+        segments = Lama("medium").draw(Spec(1024, 1024), rng(6, i))["strokes"]
+        strokes: list[set[int]] = []
+        end: list[int] = []
+        for segment in segments:
+            start, after = segment["points"]
+            if start != end:
+                strokes.append(set())
+            strokes[-1].add(int(np.sign(after[0] - start[0])))
+            end = after
+        sides = [(stroke - {0} or {0}).pop() for stroke in strokes if len(stroke - {0}) <= 1]
+        assert len(sides) == len(strokes)
+        assert all(a * b <= 0 for a, b in itertools.pairwise(sides))
+        starts.update(sides[:1])
+        counts += [len(strokes)] * bool(strokes)
+    assert {-1, 1} <= starts
+    assert (min(counts), max(counts)) == (4, 11)  # one more than max_times says
+
+
 @pytest.mark.parametrize("name", ["free_form", "lama_thin", "lama_medium", "lama_thick", "boxes"])
 def test_holes_are_as_frequent_on_each_side(name: str) -> None:
-    """Left and right, top and bottom within 5 %, on a picture that is not square."""
+    """Left and right, top and bottom within 8 %, on a picture that is not square."""
     degradation: Any = build(name)
-    spec = Spec(96, 160)
+    spec, draws = Spec(96, 160), 4000 if name == "free_form" else 1500
     rate = np.mean(
-        [degradation.mask(degradation.draw(spec, rng(3, i))) for i in range(2000)], axis=0
+        [degradation.mask(degradation.draw(spec, rng(3, i))) for i in range(draws)], axis=0
     )
     left, right = rate[:, :80].mean(), rate[:, 80:].mean()
     top, bottom = rate[:48].mean(), rate[48:].mean()
-    assert abs(left / right - 1) < 0.05
-    assert abs(top / bottom - 1) < 0.05
+    assert abs(left / right - 1) < 0.08
+    assert abs(top / bottom - 1) < 0.08
 
 
 @pytest.mark.parametrize("size", [(256, 256), (97, 181), (64, 63)])

@@ -11,7 +11,16 @@ from palette.degradations.conditioning import BlurConditioning, NoiseConditionin
 from palette.degradations.corruptions import ImpulseNoise, Pixelate
 from palette.degradations.grayscale import WEIGHTS, Grayscale
 from palette.degradations.noise import GaussianNoise, PoissonNoise, SpeckleNoise
-from palette.degradations.sensor import SensorNoise, bayer, demosaic, from_raw, mosaic_of, to_raw
+from palette.degradations.sensor import (
+    SensorNoise,
+    bayer,
+    camera_matrix,
+    demosaic,
+    developed,
+    gains,
+    mosaic_of,
+    to_raw,
+)
 from palette.seeding import rng
 from palette.types import Params, Picture, Spec
 
@@ -105,15 +114,19 @@ def camera(seed: int, **changes: float) -> Params:
     return SensorNoise().draw(Spec(64, 64), rng(seed)) | changes
 
 
+def there_and_back(picture: Picture, params: Params) -> Picture:
+    return developed(to_raw(picture, params) * gains(params), params)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_the_camera_and_its_inverse_cancel(seed: int) -> None:
     """Where nothing saturates; the inverse must not go through negative numbers (NaN at black)."""
     picture = 0.25 + 0.3 * np.random.default_rng(0).random((40, 40, 3), dtype=np.float32)
     params = camera(seed)
-    assert np.abs(from_raw(to_raw(picture, params), params) - picture).max() < 1e-3
+    assert np.abs(there_and_back(picture, params) - picture).max() < 1e-3
     for value in (0.0, 1.0):
         extreme = np.full((4, 4, 3), value, np.float32)
-        assert np.abs(from_raw(to_raw(extreme, params), params) - value).max() < 1e-3
+        assert np.abs(there_and_back(extreme, params) - value).max() < 1e-3
 
 
 def test_the_mosaic_is_rggb_and_demosaicking_linear() -> None:
@@ -125,7 +138,38 @@ def test_the_mosaic_is_rggb_and_demosaicking_linear() -> None:
     ramps = np.stack([x / 30, y / 30, (x + y) / 60], axis=-1)
     assert np.array_equal(mosaic_of(ramps), (ramps * bayer(20, 24)).sum(axis=2))
     result = demosaic(mosaic_of(ramps))
-    assert np.abs(result - ramps)[2:-2, 2:-2].max() < 1e-6  # bilinear is exact on ramps
+    assert np.abs(result - ramps)[2:-2, 2:-2].max() < 1e-6  # interpolation is exact on ramps
+
+
+def malvar(mosaic: np.ndarray, y: int, x: int) -> list[float]:
+    """Red, green and blue of one pixel of an RGGB mosaic, by the words of Malvar et al. 2004:
+    a bilinear mean plus a gain times the Laplacian of the channel that the pixel has."""
+
+    def mean(*offsets: tuple[int, int]) -> float:
+        return float(np.mean([mosaic[y + dy, x + dx] for dy, dx in offsets]))
+
+    here, far = mosaic[y, x], mean((-2, 0), (2, 0), (0, -2), (0, 2))
+    corners, cross = ((-1, -1), (-1, 1), (1, -1), (1, 1)), ((-1, 0), (1, 0), (0, -1), (0, 1))
+    if (y + x) % 2 == 0:  # a red or a blue pixel
+        own, green = here, mean(*cross) + 1 / 2 * (here - far)
+        other = mean(*corners) + 3 / 4 * (here - far)
+        return [own, green, other] if y % 2 == 0 else [other, green, own]
+    beside, above = ((0, -1), (0, 1)), ((-1, 0), (1, 0))
+    values = []
+    for near, along, across in ((beside, "x", "y"), (above, "y", "x")):
+        ends = {"x": ((0, -2), (0, 2)), "y": ((-2, 0), (2, 0))}
+        around = (4 * mean(*corners) + 2 * mean(*ends[along]) - mean(*ends[across])) / 5
+        values.append(mean(*near) + 5 / 8 * (here - around))
+    red, blue = values if y % 2 == 0 else values[::-1]
+    return [red, here, blue]
+
+
+def test_demosaicking_is_malvars() -> None:
+    mosaic = np.random.default_rng(0).random((13, 12)).astype(np.float32)
+    result = demosaic(mosaic)
+    for y in range(2, 11):
+        for x in range(2, 10):
+            assert result[y, x].tolist() == pytest.approx(malvar(mosaic, y, x), abs=1e-5)
 
 
 def test_sensor_noise_without_noise_is_the_picture_on_smooth_parts() -> None:
@@ -144,14 +188,16 @@ def test_raw_noise_has_the_variance_of_shot_and_read() -> None:
     expected = np.sqrt(0.004 * raw + 0.0001)
     low, high = raw - 2 * expected, raw + 2 * expected
     curve = [
-        float(from_raw(np.full((1, 1, 3), v, np.float32), params)[0, 0, 1]) for v in (low, high)
+        float(developed(np.full((1, 1, 3), v, np.float32), params)[0, 0, 1]) for v in (low, high)
     ]
     slope = (curve[1] - curve[0]) / (high - low)
     noise = SensorNoise().apply(picture, params).mean(axis=2) - 0.5
-    # Grey noise of a demosaicked picture: every raw value is spread over its neighbours, the sum of
-    # the three channels weighs each raw value alike, so the local mean has the raw variance.
-    blocks = noise.reshape(SIDE // 8, 8, SIDE // 8, 8).mean(axis=(1, 3))
-    assert blocks.std() == pytest.approx(expected * slope / 8, rel=0.2)
+    # A mean over many pixels weighs each raw value by how many pixels it stands for, 4 for red and
+    # blue, 2 for green, whatever way it is spread over its neighbours, and by the colour matrix.
+    red, green, blue = np.linalg.inv(camera_matrix(params["camera"])).mean(axis=0)
+    weight = np.sqrt(((4 * red) ** 2 + 2 * (2 * green) ** 2 + (4 * blue) ** 2) / 4)
+    blocks = noise.reshape(SIDE // 16, 16, SIDE // 16, 16).mean(axis=(1, 3))
+    assert blocks.std() == pytest.approx(expected * slope * weight / 16, rel=0.15)
 
 
 def test_grayscale_formulas() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import runpy
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,9 +25,10 @@ from palette.degradations import build
 from palette.degradations.base import SEVERITY_WINDOW
 from palette.degradations.bsr import BsrLight
 from palette.degradations.corruptions import CORRUPTIONS
+from palette.degradations.real_esrgan import RealEsrgan
 from palette.degradations.sensor import SensorNoise
 from palette.seeding import rng
-from palette.types import Spec
+from palette.types import Params, Spec
 
 
 @pytest.mark.parametrize("scale", [2, 4])
@@ -84,6 +87,8 @@ def test_bsr_light() -> None:
     aniso = [p for p in found["blur"] if p["sigma_x"] != p["sigma_y"]]
     is_uniform(column(aniso, "sigma_x"), 0, 6 / 4, power=2)
     is_uniform(column(found["isotropic"], "sigma_x"), 0, 2.4 / 4)
+    has_shares(column(aniso, "size"), dict.fromkeys(range(5, 14, 2), 1.0))
+    has_shares(column(found["isotropic"], "size"), {5: 1.0, 7: 1.0})
     assert len(found["blur"]) == DRAWS
     has_shares([next(iter(p)) for p in found["down"]], {"factor": 0.8, "scale": 0.2})
     deviations = [p["level_255"] for p in found["noise"] if p["kind"] != "correlated"]
@@ -93,11 +98,31 @@ def test_bsr_light() -> None:
     assert BsrLight().scale == 4
 
 
+def order_of(params: Params) -> list[str]:
+    """The names of the steps, those within steps instead of them."""
+    order = []
+    for step in params["steps"]:
+        inner = order_of(step["params"]) if "steps" in step["params"] else []
+        order += inner or [step["name"]]
+    return order
+
+
 def test_bsr_plus() -> None:
     draws = drawn("bsr_plus", 4)
     found = collected(draws)
     has_shares([d["steps"][0]["params"]["name"] for d in draws], {"shuffled": 0.5, "in_order": 0.5})
-    assert all(len(d["steps"][0]["params"]["params"]["steps"]) == 13 for d in draws)
+    orders: dict[str, list[list[str]]] = {"shuffled": [], "in_order": []}
+    for d in draws:
+        half = d["steps"][0]["params"]
+        orders[half["name"]].append(order_of(half["params"]))
+    assert all(len(order) == 13 for half in orders.values() for order in half)
+    is_integer_uniform([order.index("jpeg") for order in orders["shuffled"]], 0, 12)
+    kept = {0: "blur", 1: "rescale", 6: "jpeg", 7: "blur_again", 8: "rescale_again"}
+    assert all(order[i] == name for order in orders["in_order"] for i, name in kept.items())
+    for suffix, first in (("", 2), ("_again", 9)):
+        for name in ("noise", "poisson", "speckle", "sensor"):
+            places = [order.index(name + suffix) for order in orders["in_order"]]
+            is_integer_uniform(places, first, first + 3)
     kinds = [
         "up" if p["factor"] > 1 else "down" if p["factor"] < 1 else "keep"
         for p in [*found["rescale"], *found["rescale_again"]]
@@ -152,6 +177,13 @@ def test_real_esrgan() -> None:
         has_shares(kinds.tolist(), shares)
         is_uniform(factors[factors > 1].tolist(), 1, high)
         is_uniform(factors[factors < 1].tolist(), low, 1)
+
+    again = RealEsrgan(4).body(Spec(130, 97)).steps["rescale_again"]
+    for d in draws:
+        params = d["steps"][5]["params"]
+        factor, now = params["params"]["factor"], Spec(77, 55)  # whatever the size is by then
+        after = now.sized(int(130 / 4 * factor), int(97 / 4 * factor))
+        assert again.resized(now, params) == after
 
     for name, deviation, strength in (("noise", 30, 3.0), ("noise_again", 25, 2.5)):
         gaussian = [p for p in found[name] if "kind" in p]
@@ -209,6 +241,19 @@ def test_severity_makes_pictures_worse(name: str) -> None:
         return float(np.mean([np.abs(result - picture).mean() for result in results]))
 
     assert error(0.0) < error(0.5) < error(1.0)
+
+
+BENCHMARK = runpy.run_path(
+    str(Path(__file__).parents[2] / "benchmarks" / "degradation_statistics.py")
+)
+
+
+@pytest.mark.parametrize("name", BENCHMARK["NAMES"])
+def test_means_are_those_of_plain_renderings_of_the_published_code(name: str) -> None:
+    """Within four standard errors; the benchmark takes many more draws."""
+    draws = 40 if name in BENCHMARK["PUBLISHED"]["PIPELINES"] else 200
+    for line in BENCHMARK["lines"](name, draws):
+        assert abs(line.ratio - 1) < 4 * line.error, line
 
 
 @pytest.mark.parametrize("name", CORRUPTIONS)

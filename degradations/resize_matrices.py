@@ -181,6 +181,6 @@ def banded_product(weights: np.ndarray, lines: Tensor) -> Tensor:
     return result
 
 
-def shrunk(length: int, scale: float) -> int:
+def shrunk(length: float, scale: float) -> int:
     """A side divided by ``scale``: rounded down, at least 1."""
     return max(1, math.floor(length / scale))

@@ -158,7 +158,7 @@ def bsr_blur(picture: np.ndarray, scale: int, light: bool, decide: Generator) ->
         variances = decide.uniform(0, (4 + scale) / weaker, 2)
         size = int(decide.integers(5, 15)) if light else 2 * int(decide.integers(2, 12)) + 3
         deviations = np.maximum(np.sqrt(variances), 0.1)
-        form = quadratic_form(size, *deviations, decide.uniform(0, math.pi))
+        form = quadratic_form(size, deviations[0], deviations[1], decide.uniform(0, math.pi))
     else:
         sigma = max(decide.uniform(0, (2 + 0.2 * scale) / weaker), 0.1)
         size = int(decide.integers(5, 8)) if light else 2 * int(decide.integers(2, 12)) + 3
@@ -215,7 +215,7 @@ def bsr(
             now = np.clip(down_by_gaussian(now, scale, decide), 0, 1)
         elif step == 3:
             ratio = now.shape[0] / final[0]
-            now = opencv_resize(now, *final, decide)
+            now = opencv_resize(now, final[0], final[1], decide)
         elif step == 4:
             now = np.clip(now + bsr_noise_field(now.shape, low, high, decide, noise), 0, 1)
         elif step == 5 and decide.random() < 0.9:
@@ -257,7 +257,9 @@ def bsr_plus(picture: np.ndarray, scale: int, decide: Generator, noise: Generato
             now = jpeg(now, int(decide.integers(30, 96)))
         now = np.clip(now, 0, 1)
     ratio = now.shape[0] / final[0]
-    return Result(jpeg(opencv_resize(now, *final, decide), int(decide.integers(30, 96))), ratio)
+    return Result(
+        jpeg(opencv_resize(now, final[0], final[1], decide), int(decide.integers(30, 96))), ratio
+    )
 
 
 def bsr_poisson(picture: np.ndarray, decide: Generator, noise: Generator) -> np.ndarray:

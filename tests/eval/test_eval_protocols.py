@@ -28,7 +28,7 @@ FROZEN = {
     "palette-jpeg-q20": "e69f7f99a391",
     "palette-colorization": "3013a12ef21e",
     "palette-colorization-5k": "993daab38889",
-    "palette-inpainting-freeform": "be5c2d26006e",
+    "palette-inpainting-freeform": "b506388903b7",
     "palette-inpainting-center": "7f8b17ca0b2d",
     "palette-uncropping": "b483e8b4f306",
     "sr3-16-128": "9c62b8a97e95",

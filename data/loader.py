@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from palette.errors import MachineError, PictureError, UserError
+from palette.errors import MachineError, PaletteError, PictureError, UserError
 from palette.seeding import rng
 
 Example = dict[str, np.ndarray]
@@ -91,8 +91,10 @@ def batches(
                 with nullcontext() if workers else _one_thread():
                     arrays = next(iterator)
             except RuntimeError as error:
-                raise of_worker(error) or error from None
-            if isinstance(arrays, PictureError):
+                arrays = of_worker(error)
+                if arrays is None:
+                    raise
+            if isinstance(arrays, PaletteError):  # raised here, as torch's error keeps the iterator
                 raise arrays
             yield arrays
     except BaseException as error:

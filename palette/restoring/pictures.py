@@ -19,6 +19,7 @@ from palette.errors import UserError
 from palette.types import Picture
 
 T = TypeVar("T", np.float32, np.bool_)
+_WRONG_DTYPE = "pictures are uint8, uint16 or float in [0, 1], not {}"
 
 
 def to_photo(value: Any) -> Photo:
@@ -46,9 +47,12 @@ def to_photo(value: Any) -> Photo:
 
 
 def to_array(tensor: torch.Tensor) -> np.ndarray:
-    """Its values in NumPy, which has no bfloat16 nor floats of 8 bits."""
+    """Its values in NumPy, floats as float32: bfloat16 and floats of 8 bits are not there."""
     tensor = tensor.detach().cpu()
-    return (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+    try:
+        return (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+    except (TypeError, NotImplementedError):
+        raise UserError(_WRONG_DTYPE.format(tensor.dtype)) from None
 
 
 def from_photo(picture: Picture, photo: Photo, like: Any) -> Any:
@@ -136,7 +140,7 @@ def _from_array(array: np.ndarray) -> Photo:
             raise UserError(f"float pictures are in [0, 1], this one spans [{low:g}, {high:g}]")
         unit = array.astype(np.float32)
     else:
-        raise UserError(f"pictures are uint8, uint16 or float in [0, 1], not {array.dtype}")
+        raise UserError(_WRONG_DTYPE.format(array.dtype))
     channels = unit.shape[2]
     picture = np.repeat(unit, 3, axis=2) if channels == 1 else unit[..., :3]
     alpha = unit[..., 3] if channels == 4 else None

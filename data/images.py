@@ -15,6 +15,7 @@ from PIL import Image
 
 from palette.data.decoding import Decoded, decode, decode_pil
 from palette.data.encoding import encode
+from palette.data.jpeg_damage import damage
 from palette.data.metadata import Metadata
 from palette.data.stored import BitDepth, from_stored
 from palette.errors import PictureError, UserError
@@ -47,9 +48,13 @@ def read(path: str | Path) -> Photo:
     """Read a PNG, JPEG, WebP, TIFF, BMP or GIF file, whatever its suffix says.
 
     EXIF orientation is applied; CMYK and embedded ICC profiles become sRGB; of several frames or
-    pages the first is taken, with a warning. Every failure is a :class:`PictureError`.
+    pages the first is taken, with a warning. Every failure is a :class:`PictureError`; signs of
+    damage in a JPEG file that decodes all the same are a warning.
     """
-    return _photo(decode(Path(path)))
+    photo = _photo(decode(Path(path)))
+    if reason := damage(Path(path)):
+        warnings.warn(f"{path}: seems damaged, look at it: {reason}", stacklevel=2)
+    return photo
 
 
 def from_pil(image: Image.Image) -> Photo:
@@ -72,7 +77,8 @@ def read_stored(path: str | Path) -> NDArray:
     """The picture of :func:`read` as it is stored: (H, W, 3) uint8 or uint16.
 
     :func:`palette.data.stored.from_stored` makes the same floats of it. float32 in [0, 1] where a
-    profile was applied. It is cropped first where only a crop is needed: that is faster.
+    profile was applied. For training: signs of damage are not looked for, and what needs a crop
+    only is faster cropped first.
     """
     return decode(Path(path)).picture
 

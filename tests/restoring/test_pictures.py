@@ -266,7 +266,7 @@ def test_the_edge_of_a_red_disc_stays_red(trained: dict[str, Path]) -> None:
     colours = np.where(inside[..., None] > 0, [1, 0, 0], [0, 1, 0])
     disc = np.dstack([colours, inside]).astype(np.float32)
     enlarge = palette.load(trained["super-resolution"], precision="fp32", answer="mean")
-    plain = enlarge.restore(np.broadcast_to(np.float32([1, 0, 0]), (24, 24, 3)).copy())
+    plain = enlarge.restore(np.broadcast_to(np.array([1, 0, 0], np.float32), (24, 24, 3)).copy())
     np.testing.assert_array_equal(enlarge.restore(disc)[..., :3], plain)
 
 

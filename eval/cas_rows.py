@@ -69,15 +69,19 @@ def train_rows(
     workspace: Workspace,
     gallery: Gallery,
     test: CasTest,
-    plan: Plan,
-    multiple: int,
+    paths: list[Path],
+    seed: int,
     device: str,
 ) -> None:
-    """One classifier a row, tested on the real pictures; each result is kept when done.
+    """One classifier a row, tested on the real pictures ``paths``; a result is kept when done.
 
     The raw input is not trained on: the baseline is that input at the size of the answers.
     """
-    paths = _save_pictures(workspace, test.source, plan, multiple)
+    labels = [
+        label
+        for name, label in zip(gallery.planned, test.train, strict=True)
+        if name not in gallery.failed
+    ]
     rows = [row for row in gallery.rows if not row.is_input]
     left = [row for row in rows if not _result(workspace, row).exists()]
     epochs = test.profile.epochs
@@ -88,13 +92,13 @@ def train_rows(
             checkpoint = workspace.state(f"cas-{row.key}.pt")
             with stopwatch(workspace, f"CAS of {row.title}"):
                 hits = train_and_test(
-                    Examples([row.pictures[name] for name in gallery.names], test.train),
+                    Examples([row.pictures[name] for name in gallery.names], labels),
                     Examples(paths, test.test),
                     test.classes,
                     test.profile,
                     checkpoint,
                     device,
-                    plan.seed,
+                    seed,
                     lambda epoch, loss: bar.update(1),
                 )
             known = {
@@ -107,8 +111,11 @@ def train_rows(
             checkpoint.unlink()
 
 
-def _save_pictures(workspace: Workspace, test: Source, plan: Plan, multiple: int) -> list[Path]:
-    """The real test pictures, prepared as the training pictures are, in the workspace."""
+def save_test(workspace: Workspace, test: Source, plan: Plan, multiple: int) -> list[Path]:
+    """The real test pictures, prepared as the training pictures are, in the workspace.
+
+    PictureError for a broken one: test sets are the same for all who use them.
+    """
     names = files.names_of(test.ids)
     for index, name in enumerate(names):
         if not workspace.picture("cas-test", name).exists():

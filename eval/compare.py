@@ -12,7 +12,7 @@ from palette.data.images import list_pictures, read, read_mask
 from palette.degradations.resize import resize
 from palette.errors import IntegrityError, UserError
 from palette.eval import workspace as files
-from palette.eval.gallery import Gallery, Record, Row
+from palette.eval.gallery import Gallery, Record, Row, failure, read_records
 from palette.eval.measure import measure
 from palette.eval.metrics.pixels import to_uint8
 from palette.eval.metrics.registry import Trained
@@ -72,7 +72,7 @@ def compare(
     }
     workspace = files.claim(Path(out), manifest, statistics)
     with stopwatch(workspace, "read"):
-        gallery = _gallery(workspace, found, _read(workspace, found, names))
+        gallery = _gallery(workspace, found, names)
     measure(workspace, gallery, settings, weights, Shard())
     report = summarise(workspace, gallery, settings)
     if fool.answers:
@@ -118,25 +118,27 @@ def _fingerprint(pictures: Mapping[str, Path]) -> str:
     return files.digest({name: [s.st_size, s.st_mtime_ns] for name, s in status.items()})
 
 
-def _read(workspace: Workspace, found: Found, names: Sequence[str]) -> list[Record]:
+def _read(workspace: Workspace, found: Found, names: Sequence[str]) -> None:
     """Check every picture once, and copy all as 8-bit sRGB PNG into the workspace.
 
-    Every row is then read in one way, whatever format, orientation or profile its file has.
+    Every row is then read in one way, whatever format, orientation or profile its file has. A
+    picture that cannot be used gets a line that says why.
     """
     for path, block in files.unfinished(workspace, RECORDS, len(names), Shard(), "read"):
-        copied = [_copy(workspace, found, names[index]) for index in block]
+        lines = []
+        for name in (names[index] for index in block):
+            try:
+                lines.append(_copy(workspace, found, name).as_json())
+            except (UserError, IntegrityError) as error:
+                lines.append(failure(name, error))
         workspace.settle()
-        files.write_json(path, [record.as_json() for record in copied])
-    return [
-        Record(**values)
-        for number, _ in files.blocks_of(len(names))
-        for values in files.read_json(workspace.state(RECORDS.format(number)))
-    ]
+        files.write_json(path, lines)
 
 
-def _gallery(workspace: Workspace, found: Found, records: Sequence[Record]) -> Gallery:
-    names = [record.name for record in records]
-    smaller = any(record.given_smaller for record in records)
+def _gallery(workspace: Workspace, found: Found, names: Sequence[str]) -> Gallery:
+    _read(workspace, found, names)
+    records, failed = read_records(workspace, names, Shard())
+    smaller = any(record.given_smaller for record in records.values())
     baseline = "bicubic" if smaller else "mean colour"
     rows = [("original", "originals", "reference"), ("restored", "restored", "restored")]
     if "given" not in found or smaller:
@@ -144,7 +146,7 @@ def _gallery(workspace: Workspace, found: Found, records: Sequence[Record]) -> G
     if "given" in found:
         rows.insert(0, ("input", "degraded input" + ("" if smaller else ", as it is"), "input"))
     return Gallery(
-        names=names,
+        planned=names,
         rows=[
             Row(key, label, workspace.pictures(folder, names), is_input=key == "input")
             for key, label, folder in rows
@@ -152,7 +154,8 @@ def _gallery(workspace: Workspace, found: Found, records: Sequence[Record]) -> G
         target=workspace.pictures("reference", names),
         given=workspace.pictures("input", names) if "given" in found else None,
         masks=workspace.pictures("mask", names) if "masks" in found else None,
-        records=dict(zip(names, records, strict=True)),
+        records=records,
+        failed=failed,
     )
 
 
@@ -166,19 +169,18 @@ def _copy(workspace: Workspace, found: Found, name: str) -> Record:
             f"{found['restored'][name]} has {restored.shape[1]}×{restored.shape[0]} pixels, its "
             f"original {width}×{height}: resize neither, find out why"
         )
+    mask = read_mask(found["masks"][name], (height, width)) if "masks" in found else None
+    given = read(found["given"][name]).picture if "given" in found else None
     workspace.write_pixels("reference", name, to_uint8(reference))
     workspace.write_pixels("restored", name, to_uint8(restored))
-    missing = None
-    if "masks" in found:
-        mask = read_mask(found["masks"][name], (height, width))
-        missing = float(mask.mean())
+    if mask is not None:
         workspace.write_pixels("mask", name, mask.astype(np.uint8) * 255)
-    given = read(found["given"][name]).picture if "given" in found else None
     if given is not None:
         workspace.write_pixels("input", name, to_uint8(given))
     workspace.write_pixels("baseline", name, to_uint8(_baseline(reference, given)))
     label = Path(name).parent.name or None
     smaller = given is not None and given.shape[:2] != (height, width)
+    missing = None if mask is None else float(mask.mean())
     return Record(name, height, width, label, missing, {}, smaller)
 
 

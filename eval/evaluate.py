@@ -14,7 +14,7 @@ from typing import Any
 from palette.data.sources import Source
 from palette.errors import UserError
 from palette.eval import workspace as files
-from palette.eval.cas_rows import CasTest, cas_test, train_rows
+from palette.eval.cas_rows import CasTest, cas_test, save_test, train_rows
 from palette.eval.measure import measure
 from palette.eval.metrics.weights import Weights
 from palette.eval.pictures import Model, Plan, gallery_of, restore
@@ -66,12 +66,14 @@ def evaluate_shard(
         "samples": plan.samples,
     }
     workspace = files.claim(Path(out), manifest, request.reference)
+    multiple = model.task.multiple
+    cas_paths = [] if cas is None else save_test(workspace, cas.source, plan, multiple)
     with stopwatch(workspace, "restore"):
         restore(model, source, workspace, plan, shard)
     gallery = gallery_of(workspace, shard)
     measure(workspace, gallery, settings, weights, shard)
     if cas is not None:
-        train_rows(workspace, gallery, cas, plan, model.task.multiple, settings.device)
+        train_rows(workspace, gallery, cas, cas_paths, plan.seed, settings.device)
     return workspace
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from palette.eval import workspace as files
 from palette.eval.gallery import Gallery, Row, enlarged
 from palette.eval.metrics.cell import Value
-from palette.eval.metrics.inception import Inception
+from palette.eval.metrics.inception import FEATURES, Inception
 from palette.eval.metrics.per_picture import Measure, Pair, Setup
 from palette.eval.metrics.pixels import read_mask, read_pixels
 from palette.eval.metrics.registry import PerPicture, PerSet
@@ -50,15 +50,15 @@ def values_of(workspace: Workspace, gallery: Gallery, settings: Settings) -> lis
     if not settings.computed(PerPicture):
         return [{} for _ in gallery.names]
     values: list[PictureValues] = []
-    for number, _ in files.blocks_of(len(gallery.names)):
+    for number, _ in files.blocks_of(len(gallery.planned)):
         values += files.read_json(workspace.state(VALUES.format(number)))
     return values
 
 
-def features_of(workspace: Workspace, row: str, count: int) -> tuple[NDArray, NDArray]:
+def features_of(workspace: Workspace, gallery: Gallery, row: str) -> tuple[NDArray, NDArray]:
     """Features ``(N, 2048)`` and logits ``(N, 1008)`` of a row, float32, in the order of names."""
     features, logits = [], []
-    for number, _ in files.blocks_of(count):
+    for number, _ in files.blocks_of(len(gallery.planned)):
         path = workspace.state(_features_file(row).format(number))
         try:
             with np.load(path) as arrays:
@@ -75,11 +75,12 @@ def _measure_pictures(
     workspace: Workspace, gallery: Gallery, settings: Settings, setup: Setup, shard: Shard
 ) -> None:
     measures: dict[str, Measure] = {}
-    names = gallery.names
-    for path, block in files.unfinished(workspace, VALUES, len(names), shard, "measure"):
-        if not measures:
+    count = len(gallery.planned)
+    for path, block in files.unfinished(workspace, VALUES, count, shard, "measure"):
+        names = gallery.block(block)
+        if names and not measures:
             measures = {n: how.begin(setup) for n, how in settings.computed(PerPicture).items()}
-        files.write_json(path, _measure_block(gallery, measures, [names[i] for i in block]))
+        files.write_json(path, _measure_block(gallery, measures, names) if names else [])
 
 
 def _measure_block(
@@ -113,12 +114,15 @@ def _extract_features(
     workspace: Workspace, gallery: Gallery, weights: Weights, device: str, shard: Shard
 ) -> None:
     network: Inception | None = None
-    names = gallery.names
+    count = len(gallery.planned)
     for row in gallery.rows:
         pattern, doing = _features_file(row.key), f"features of {row.title}"
-        for path, block in files.unfinished(workspace, pattern, len(names), shard, doing):
+        for path, block in files.unfinished(workspace, pattern, count, shard, doing):
             network = network or Inception(weights, device)
-            features = network.features([read_pixels(row.pictures[names[i]]) for i in block])
+            pictures = [read_pixels(row.pictures[name]) for name in gallery.block(block)]
+            features = np.zeros((0, FEATURES), np.float32)
+            if pictures:
+                features = network.features(pictures)
             logits = network.logits(features).astype(np.float32)
             buffer = io.BytesIO()
             np.savez(buffer, features=features, logits=logits)

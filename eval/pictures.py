@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -14,7 +15,7 @@ from palette.data.sources import Source
 from palette.degradations import Degradation
 from palette.errors import PictureError, UserError
 from palette.eval import workspace as files
-from palette.eval.gallery import Gallery, Record, Row
+from palette.eval.gallery import Gallery, Record, Row, failure, read_records
 from palette.eval.metrics.pixels import to_uint8
 from palette.eval.request import Answer
 from palette.eval.workspace import RECORDS, Workspace
@@ -69,17 +70,25 @@ class Plan:
 
 
 def restore(model: Model, source: Source, workspace: Workspace, plan: Plan, shard: Shard) -> None:
-    """Degrade and restore block by block; the records of a block are written last."""
+    """Degrade and restore block by block; the records of a block are written last.
+
+    A picture that cannot be used gets a line that says why, and the others go on.
+    """
     for path, block in files.unfinished(workspace, RECORDS, len(plan.names), shard, "restore"):
-        observations: list[Observation] = []
-        records: list[Record] = []
+        observations: dict[int, Observation] = {}
+        lines: list[dict[str, Any]] = []
         for index in block:
-            observation, record = _observe(model.task, source, workspace, plan, index)
-            observations.append(observation)
-            records.append(record)
-        _restore_block(model, workspace, plan, block, observations)
+            try:
+                observation, record = _observe(model.task, source, workspace, plan, index)
+            except UserError as error:
+                lines.append(failure(plan.names[index], error))
+                continue
+            observations[index] = observation
+            lines.append(record.as_json())
+        if observations:
+            _restore_block(model, workspace, plan, observations)
         workspace.settle()
-        files.write_json(path, [record.as_json() for record in records])
+        files.write_json(path, lines)
 
 
 def _observe(
@@ -103,13 +112,15 @@ def _observe(
 
 
 def _restore_block(
-    model: Model, workspace: Workspace, plan: Plan, block: range, observations: list[Observation]
+    model: Model, workspace: Workspace, plan: Plan, observations: Mapping[int, Observation]
 ) -> None:
+    """The answers to the observations, by the place of their picture."""
     for answer in plan.answers:
         for draw in range(plan.samples if answer == "sample" else 1):
-            seeds = [draw_seed(rng(plan.seed, answer, draw, index)) for index in block]
-            restored = model.restore_observations(observations, answer=answer, seeds=seeds)
-            for index, picture in zip(block, restored, strict=True):
+            seeds = [draw_seed(rng(plan.seed, answer, draw, index)) for index in observations]
+            given = list(observations.values())
+            restored = model.restore_observations(given, answer=answer, seeds=seeds)
+            for index, picture in zip(observations, restored, strict=True):
                 workspace.write_pixels(row_of(answer, draw), plan.names[index], to_uint8(picture))
 
 
@@ -167,11 +178,7 @@ def gallery_of(workspace: Workspace, shard: Shard) -> Gallery:
     """What the table compares; the first three rows expose mistakes of the evaluation itself."""
     manifest = files.read_json(workspace.root / "manifest.json")
     names = manifest["names"]
-    records: dict[str, Record] = {}
-    for number, _ in files.blocks_of(len(names)):
-        if shard.owns(number):
-            for values in files.read_json(workspace.state(RECORDS.format(number))):
-                records[values["name"]] = Record(**values)
+    records, failed = read_records(workspace, names, shard)
     titles = {"mean": "model, mean answer", "sample": "model, one sample"}
     folders = [("baseline", "simple baseline", "baseline")]
     folders += [(key, key.replace("-", " "), key) for key in manifest["classical"]]
@@ -180,7 +187,7 @@ def gallery_of(workspace: Workspace, shard: Shard) -> Gallery:
     masked = any(record.missing is not None for record in records.values())
     draws = range(manifest["samples"]) if manifest["samples"] > 1 else []
     return Gallery(
-        names=names,
+        planned=names,
         rows=[
             Row("input", "degraded input", workspace.pictures("input", names), is_input=True),
             *(Row(key, title, workspace.pictures(f, names)) for key, title, f in folders),
@@ -190,4 +197,5 @@ def gallery_of(workspace: Workspace, shard: Shard) -> Gallery:
         masks=workspace.pictures("mask", names) if masked else None,
         draws=[workspace.pictures(row_of("sample", draw), names) for draw in draws],
         records=records,
+        failed=failed,
     )

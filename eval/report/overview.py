@@ -24,6 +24,11 @@ class Overview(Written):
     reports: Mapping[str, Report]
 
     @property
+    def failed(self) -> dict[str, str]:
+        """The pictures that could not be used for one task or another."""
+        return {name: text for each in self.reports.values() for name, text in each.failed.items()}
+
+    @property
     def metrics(self) -> dict[str, Metric]:
         """All that were measured of one task or another, in the order of the tables."""
         return {k: v for report in self.reports.values() for k, v in report.metrics.items()}

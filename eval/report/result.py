@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,9 @@ from palette.eval.workspace import digest
 
 SCHEMA = 1
 """Version of the layout of ``report.json``."""
+
+MOST_NAMED = 20
+"""Pictures that could not be used and that a report names; report.json has all."""
 
 # "populations" and, below, "strata" are this layout's names of set metrics and of groups.
 INTERVALS = {"pictures": BOOTSTRAP, "populations": HALF_SAMPLING, "trained": WILSON}
@@ -86,7 +89,8 @@ class Report(Written):
     """A finished evaluation.
 
     ``metrics`` in the order of the table, ``table`` by row and metric; ``groups`` by what the
-    pictures are grouped by. ``papers`` with a protocol, ``fool_rate`` after a study only.
+    pictures are grouped by. ``failed`` has the pictures that could not be used, by name with the
+    reason. ``papers`` with a protocol, ``fool_rate`` after a study only.
     """
 
     manifest: Mapping[str, Any]
@@ -95,14 +99,22 @@ class Report(Written):
     table: Table
     groups: Mapping[str, Sequence[Group]]
     pictures: Sequence[PictureResult]
+    failed: Mapping[str, str] = field(default_factory=dict)
     papers: Sequence[ComparedRow] | None = None
     fool_rate: FoolRate | None = None
 
     @property
     def warnings(self) -> list[str]:
-        """What makes figures doubtful, each sentence once."""
+        """The first pictures that are left out, then what makes figures doubtful, each once."""
         cells = [cell for row in self.table.values() for cell in row.values()]
-        return sorted({cell.warning for cell in cells if cell.warning is not None})
+        doubts = sorted({cell.warning for cell in cells if cell.warning is not None})
+        return [*self._failures(), *doubts]
+
+    def _failures(self) -> list[str]:
+        reasons = list(self.failed.values())
+        more = len(reasons) - MOST_NAMED
+        named = [f"left out: {reason}" for reason in reasons[:MOST_NAMED]]
+        return [*named, f"left out: {more} more, see report.json"] if more > 0 else named
 
     def value(self, row: str, metric: str) -> float | None:
         """One figure of the table; None where it has no value (``table`` says why)."""
@@ -162,6 +174,8 @@ class Report(Written):
             ],
             "pictures": [picture.as_json() for picture in self.pictures],
         }
+        if self.failed:
+            data["failed"] = dict(self.failed)
         if self.papers is not None:
             data["papers"] = [paper.as_json() for paper in self.papers]
         if self.fool_rate is not None:

@@ -45,6 +45,7 @@ def summarise(workspace: Workspace, gallery: Gallery, settings: Settings) -> Rep
             for by, groups in groups_of(records).items()
         },
         pictures=[PictureResult(r, own) for r, own in zip(records, values, strict=True)],
+        failed=gallery.failed,
     )
 
 
@@ -77,7 +78,7 @@ def _set_metrics(workspace: Workspace, gallery: Gallery, settings: Settings) -> 
     """Set metrics of every row, against given statistics or against the originals."""
     given, count = workspace.state("reference.npz"), len(gallery.names)
     metrics = settings.computed(PerSet)
-    originals, _ = features_of(workspace, "original", count)
+    originals, _ = features_of(workspace, gallery, "original")
     if given.exists():
         reference, reference_features = Gaussian.load(given), None
     elif count > 1:
@@ -88,7 +89,7 @@ def _set_metrics(workspace: Workspace, gallery: Gallery, settings: Settings) -> 
         return {row.key: dict.fromkeys(metrics, missing) for row in gallery.rows}
     cells: dict[str, dict[str, Cell]] = {}
     for row in gallery.rows:
-        features, logits = features_of(workspace, row.key, count)
+        features, logits = features_of(workspace, gallery, row.key)
         itself = row.key == "original" and not given.exists()
         pictures = PictureSet(features, logits, reference, reference_features, itself)
         cells[row.key] = {name: how.compute(pictures) for name, how in metrics.items()}

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import tyro
 
-from palette.errors import OK
+from palette.errors import OK, SOME_FAILED
 from palette.eval.request import FoolStudy, Measuring
 
 
@@ -47,4 +47,4 @@ def run(args: Compare) -> int:
         fool=args.fool,
     )
     print(f"{report.as_text()}\n\nOpen {report.html}")
-    return OK
+    return SOME_FAILED if report.failed else OK

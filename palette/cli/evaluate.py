@@ -8,7 +8,7 @@ from typing import Annotated
 
 import tyro
 
-from palette.errors import OK
+from palette.errors import OK, SOME_FAILED
 from palette.eval.request import Request
 from palette.restoring.sampling import Answer, Sampling
 from palette.shard import parse_shard
@@ -62,4 +62,4 @@ def run(args: Evaluate) -> int:
         print(f"Shard {args.shard} is done; join all {shard.of}: palette merge FOLDERS --out DIR")
         return OK
     print(f"{report.as_text()}\n\nOpen {report.html}")
-    return OK
+    return SOME_FAILED if report.failed else OK

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import tyro
 
-from palette.errors import OK
+from palette.errors import OK, SOME_FAILED
 
 
 @dataclass(frozen=True)
@@ -26,4 +26,4 @@ def run(args: Merge) -> int:
 
     report = merge(args.folders, args.out)
     print(f"{report.as_text()}\n\nOpen {report.html}")
-    return OK
+    return SOME_FAILED if report.failed else OK

@@ -11,7 +11,7 @@ from PIL import Image
 from skimage import data
 from skimage.metrics import peak_signal_noise_ratio
 
-from palette.errors import IntegrityError
+from palette.errors import IntegrityError, PictureError
 from palette.eval.compare import _require_same_names, compare
 from palette.eval.request import Measuring
 
@@ -98,7 +98,7 @@ def test_another_size_is_an_error_not_a_resize(tmp_path: Path) -> None:
     originals = pictures()
     reference = save(tmp_path / "reference", originals)
     cut = save(tmp_path / "cut", {name: p[:-1] for name, p in originals.items()})
-    with pytest.raises(IntegrityError, match="48×39 pixels, its original 48×40"):
+    with pytest.raises(PictureError, match="48×39 pixels, its original 48×40"):
         compare(cut, reference, tmp_path / "out")
 
 

@@ -26,6 +26,10 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff", 
 """What a listing takes for pictures, in any case. Reading goes by content, not by suffix."""
 
 
+SOFT = 0.01
+"""A mask is soft where more of its pixels are grey: edges that were smoothed are fewer."""
+
+
 @dataclass(frozen=True)
 class Photo:
     """A decoded file, upright and in sRGB.
@@ -93,7 +97,7 @@ def mask_of(photo: Photo, size: tuple[int, int], name: str) -> Mask:
 
     Where it holds nothing but the stored values 0 and 1, these are meant. ``size`` is the picture's
     (height, width). Raises PictureError, beginning with ``name``, for any other size and where all
-    that is drawn is too dark; black everywhere is a warning.
+    that is drawn is too dark; black everywhere is a warning, and so is a mask that is soft.
     """
     if photo.picture.shape[:2] != tuple(size):
         (height, width), (h, w) = size, photo.picture.shape[:2]
@@ -112,6 +116,12 @@ def mask_of(photo: Photo, size: tuple[int, int], name: str) -> Mask:
         )
     if not missing.any():
         warnings.warn(f"{name} marks nothing, it is black: all is known", stacklevel=3)
+    soft = float(np.mean((white > 0.1) & (white < 0.9)))
+    if soft > SOFT:
+        warnings.warn(
+            f"{name} is soft, {soft:.0%} of it is grey: missing is what is at least half white",
+            stacklevel=3,
+        )
     return missing
 
 

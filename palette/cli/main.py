@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 from palette.cli.arguments import parse
@@ -53,6 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the result is the exit code."""
     if argv is None:
         drop_what_nobody_reads()
+        warnings.showwarning = _show_warning
     args = list(sys.argv[1:] if argv is None else argv)
     name = args[0] if args else ""
     try:
@@ -99,6 +101,10 @@ def _known(error: Exception) -> PaletteError | None:
 
         return of_system(MemoryError()) if is_out_of_memory(error) else None
     return None
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    print(f"palette: {message}", file=sys.stderr)
 
 
 def _fail(message: str, code: int) -> int:

@@ -1,29 +1,33 @@
-"""`palette restore MODEL IN OUT`: one picture or a folder of them."""
+"""`palette restore MODEL IN … OUT`: pictures and folders of them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from palette.errors import OK, SOME_FAILED, UserError
 from palette.progress import Progress
+from palette.restoring.output import Output
 from palette.restoring.sampling import Sampling
-from palette.shard import parse_shard
+from palette.shard import Shard, parse_shard
+
+if TYPE_CHECKING:
+    from palette.restoring.restorer import Restorer
 
 
 @dataclass(frozen=True)
 class Restore:
     """Restore pictures. Inputs are never touched; every output is complete or absent."""
 
-    model: tyro.conf.Positional[Path]
+    model: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="MODEL")]
     """A run folder or a model folder."""
-    source: tyro.conf.Positional[Path]
+    source: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="IN")]
     """A picture, or a folder of pictures."""
-    out: tyro.conf.Positional[Path]
-    """A picture file (for one picture), or a folder."""
+    more: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="[IN ...] OUT")]
+    """More of them, and last the output: a picture file (for one picture), or a folder."""
     task: str | None = None
     """Which of its tasks, for a model that has several."""
     scale: int | None = None
@@ -35,8 +39,7 @@ class Restore:
     """What is missing, in white: a picture, or for a folder one with masks of the same names."""
     extend: tuple[int, int, int, int] | None = None
     """Pixels to add at the left, top, right and bottom (uncropping)."""
-    format: Literal["png", "jpg", "webp", "tif"] = "png"
-    """Of the outputs in a folder."""
+    output: Annotated[Output, tyro.conf.OmitArgPrefixes] = field(default_factory=Output)
     recursive: bool = True
     """Go into subfolders."""
     shard: str = "0/1"
@@ -48,12 +51,78 @@ class Restore:
 
 
 def run(args: Restore) -> int:
-    from palette.api import load
-    from palette.restoring.folder import FolderJob, restore_file, restore_folder
-
-    if not args.source.exists():
-        raise UserError(f"there is no picture or folder {args.source}: check the path")
     shard = parse_shard(args.shard)
+    *sources, out = args.source, *args.more
+    if not sources:
+        raise UserError(f"{out} has no place to go: give an output file or folder behind it")
+    for path in (*sources, out):
+        if str(path) == "-":
+            raise UserError("- is no path: pictures do not go through pipes, name files or folders")
+    for source in sources:
+        if not source.exists():
+            raise UserError(f"there is no picture or folder {source}: check the path")
+    if len(sources) == 1 and sources[0].is_file():
+        return _restore_one(args, sources[0], out)
+    return _restore_several(args, sources, out, shard)
+
+
+def _restore_one(args: Restore, source: Path, out: Path) -> int:
+    from palette.data.encoding import FORMATS
+    from palette.restoring.folder import restore_file
+    from palette.restoring.job import target_of
+
+    into_folder = out.is_dir() or out.suffix == ""
+    target = out / target_of(Path(source.name), args.output) if into_folder else out
+    if target.suffix.lower() not in FORMATS:
+        raise UserError(f"{target}: cannot write {target.suffix!r}; choose of {', '.join(FORMATS)}")
+    if target.exists() and target.samefile(source):
+        raise UserError(f"{target} is the input, which is never replaced: choose another output")
+    if target.exists() and not args.output.overwrite:
+        raise UserError(f"{target} exists: choose another output, or replace it by --overwrite")
+    mask = args.mask
+    if mask is not None and mask.is_dir():
+        from palette.restoring.masks import Masks
+
+        mask = Masks(mask).of(Path(source.name))
+    args.output.require_quality(target)
+    restore_file(_restorer(args), source, target, args.seed, mask, args.extend, args.output)
+    print(target)
+    return OK
+
+
+def _restore_several(args: Restore, sources: list[Path], out: Path, shard: Shard) -> int:
+    from palette.restoring.folder import restore_items
+    from palette.restoring.job import Job
+
+    if args.mask is not None and not args.mask.is_dir():
+        raise UserError(f"{args.mask} is no folder: with several pictures give a folder of masks")
+    job = Job(
+        sources=tuple(sources),
+        out=out,
+        output=args.output,
+        seed=args.seed,
+        masks=args.mask,
+        extend=args.extend,
+        recursive=args.recursive,
+        shard=shard,
+    )
+    items = job.items()
+    failed = skipped = 0
+    with Progress(len(items), "restore") as bar:
+        for result in restore_items(_restorer(args), job, items):
+            skipped += result.skipped
+            if result.error is not None:
+                failed += 1
+                bar.write(f"palette: {result.error}")
+            bar.update()
+    done = len(items) - failed
+    print(f"{done} of {len(items)} pictures in {out}, {skipped} were there already")
+    return SOME_FAILED if failed else OK
+
+
+def _restorer(args: Restore) -> Restorer:
+    from palette.api import load
+
     loaded = load(
         args.model,
         task=args.task,
@@ -61,34 +130,4 @@ def run(args: Restore) -> int:
         device=args.device,
         precision=args.precision,
     )
-    restorer = loaded.using(args.sampling)
-    if args.source.is_file():
-        is_file = args.out.suffix != "" and not args.out.is_dir()
-        target = args.out if is_file else args.out / f"{args.source.stem}.{args.format}"
-        if target.exists():
-            raise UserError(f"{target} exists and is not overwritten: choose another output")
-        restore_file(restorer, args.source, target, args.seed, args.mask, args.extend)
-        print(target)
-        return OK
-    if args.mask is not None and not args.mask.is_dir():
-        raise UserError(f"{args.mask} is no folder: with a folder of pictures give one of masks")
-    job = FolderJob(
-        source=args.source,
-        out=args.out,
-        seed=args.seed,
-        masks=args.mask,
-        extend=args.extend,
-        recursive=args.recursive,
-        suffix=f".{args.format}",
-        shard=shard,
-    )
-    failed = skipped = done = 0
-    with Progress(len(job.inputs()), "restore") as bar:
-        for result in restore_folder(restorer, job):
-            done, skipped = done + 1, skipped + result.skipped
-            if result.error is not None:
-                failed += 1
-                bar.write(f"palette: {result.error}")
-            bar.update()
-    print(f"{done - failed} of {done} pictures in {args.out}, {skipped} were there already")
-    return SOME_FAILED if failed else OK
+    return loaded.using(args.sampling)

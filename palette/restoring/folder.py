@@ -2,70 +2,43 @@
 
 from __future__ import annotations
 
-import json
+import errno
+import hashlib
+import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from palette.data.images import list_folder, read
-from palette.errors import UserError
-from palette.files import write_json
-from palette.restoring.holes import Extend, observe
-from palette.restoring.pictures import save
-from palette.restoring.sampling import Sampling
-from palette.shard import Shard
+from palette.data.encoding import holds_alpha
+from palette.data.images import read
+from palette.errors import PaletteError, UserError, of_system
+from palette.files import sha256, write_bytes
+from palette.machine.memory import is_out_of_memory
+from palette.restoring.holes import Extend, observe, require_hole
+from palette.restoring.job import Item, Job
+from palette.restoring.manifest import Made, Manifest, claim
+from palette.restoring.masks import Masks
+from palette.restoring.output import Output
+from palette.restoring.pictures import as_file
 from palette.types import Observation, Picture, Task
 
-MANIFEST = "palette-restored.json"
-SETTINGS = ".palette-settings.json"
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_ROOM = 2**20
+"""Bytes that must be writable before a picture is restored on a disk that was full."""
 
 
 class ObservationRestorer(Protocol):
     """What restoring files asks of :class:`palette.restoring.restorer.Restorer`."""
 
     task: Task
-    sampling: Sampling
 
-    @property
-    def digest(self) -> str: ...
+    def settings(self) -> dict[str, Any]: ...
 
     def restore_observations(
         self, observations: Sequence[Observation], *, seeds: Sequence[int]
     ) -> list[Picture]: ...
-
-
-@dataclass(frozen=True)
-class FolderJob:
-    """What is asked of :func:`restore_folder`."""
-
-    source: Path
-    out: Path
-    seed: int = 0
-    masks: Path | None = None
-    """A folder with a mask of the same stem for each picture."""
-    extend: Extend | None = None
-    recursive: bool = True
-    suffix: str = ".png"
-    """Of the outputs; it decides their format."""
-    shard: Shard = field(default_factory=Shard)
-
-    def inputs(self) -> list[Path]:
-        """The pictures of this shard. UserError where none are found or two have one output."""
-        source = self.source
-        if source.resolve() == self.out.resolve():
-            raise UserError(f"{self.out} is the folder of the inputs: choose another output folder")
-        leave = [folder for folder in (self.out, self.masks) if folder is not None]
-        paths = list_folder(source, self.recursive, leave).pictures
-        if not paths:
-            raise UserError(f"{source} holds no pictures: choose a folder of pictures")
-        _refuse_collisions({path: self.target(path) for path in paths})
-        return [path for number, path in enumerate(paths) if self.shard.owns(number)]
-
-    def target(self, path: Path) -> Path:
-        """Where the restored picture of an input goes."""
-        return (self.out / path.relative_to(self.source)).with_suffix(self.suffix)
 
 
 @dataclass(frozen=True)
@@ -76,32 +49,31 @@ class Result:
     target: Path
     seconds: float = 0.0
     skipped: bool = False
-    """It was there already, from a run with the same settings."""
+    """It was there already: made of the same input and mask, with the same settings."""
     error: str | None = None
 
 
-def restore_folder(restorer: ObservationRestorer, job: FolderJob) -> Iterator[Result]:
-    """Restore every picture below ``job.source`` to the same relative path below ``job.out``.
+def restore_folder(restorer: ObservationRestorer, job: Job) -> Iterator[Result]:
+    """Restore pictures and folders of pictures to the same relative paths below ``job.out``.
 
-    A picture that fails is yielded with its error and the rest goes on. Run again, it continues;
-    ``out`` holding pictures of other settings is a UserError, as are two inputs with one output.
+    A picture that fails, for whatever reason, is yielded with its error and the rest goes on. Run
+    again, it continues; an input or a mask that was edited is restored again. ``out`` holding
+    pictures of other settings is a UserError, as are two inputs with one output.
     """
-    paths = job.inputs()
-    settings = {
-        "model": restorer.digest,
-        "sampling": restorer.sampling.as_json(),
-        "seed": job.seed,
-        "extend": job.extend,
-    }
-    _claim(job.out, settings)
-    results: list[dict[str, Any]] = []
-    for path in paths:
-        result = _skip_or_restore(restorer, path, job.target(path), job)
-        name = path.relative_to(job.source).as_posix()
-        results.append({"source": name, "error": result.error})
-        yield result
-    part = "" if job.shard.of == 1 else f"{job.shard.index}-of-{job.shard.of}-"
-    write_json(job.out / f"{part}{MANIFEST}", {"settings": settings, "pictures": results})
+    yield from restore_items(restorer, job, job.items())
+
+
+def restore_items(
+    restorer: ObservationRestorer, job: Job, items: Sequence[Item]
+) -> Iterator[Result]:
+    """:func:`restore_folder` for ``items`` of the job, which may be counted before."""
+    require_hole(restorer.task.masked, job.masks, job.extend)
+    own = {"seed": job.seed, "extend": job.extend} | job.output.settings()
+    digest = claim(job.out, {**restorer.settings(), **own}, job.output.overwrite)
+    with Manifest(job.out, job.shard) as manifest:
+        batch = _Batch(restorer, job, manifest, digest)
+        for item in items:
+            yield batch.result(item)
 
 
 def restore_file(
@@ -111,57 +83,103 @@ def restore_file(
     seed: int = 0,
     mask: Path | None = None,
     extend: Extend | None = None,
+    output: Output | None = None,
 ) -> None:
     """Restore one file. Raises UserError or PictureError; ``target`` is complete or absent."""
-    photo = read(source)
-    photo, observation = observe(photo, restorer.task, mask, extend)
-    picture = restorer.restore_observations([observation], seeds=[seed])[0]
+    output = output or Output()
+    output.require_quality(target)
+    data = _restored(restorer, source, target, output, seed, mask, extend)
     target.parent.mkdir(parents=True, exist_ok=True)
-    save(target, picture, photo)
+    write_bytes(target, data)
 
 
-def _skip_or_restore(
-    restorer: ObservationRestorer, path: Path, target: Path, job: FolderJob
-) -> Result:
-    if target.exists():
-        return Result(path, target, skipped=True)
-    clock = time.perf_counter()
-    mask = None if job.masks is None else _mask_of(job.masks, path.relative_to(job.source))
+def _restored(
+    restorer: ObservationRestorer,
+    source: Path,
+    target: Path,
+    output: Output,
+    seed: int,
+    mask: Path | None,
+    extend: Extend | None,
+) -> bytes:
+    """The bytes of ``target``, a picture file of the format that its suffix says."""
+    photo, observation = observe(read(source), restorer.task, mask, extend)
+    if photo.alpha is not None and not holds_alpha(target):
+        raise UserError(f"{source} has transparency, which JPEG cannot hold: write png or webp")
+    (picture,) = restorer.restore_observations([observation], seeds=[seed])
+    return as_file(target, picture, photo, output.quality_of(target), output.strip_metadata)
+
+
+class _Batch:
+    """The items of a job, one after the other."""
+
+    def __init__(
+        self, restorer: ObservationRestorer, job: Job, manifest: Manifest, settings: str
+    ) -> None:
+        self._restorer, self._job, self._manifest = restorer, job, manifest
+        self._settings = settings
+        self._masks = None if job.masks is None else Masks(job.masks)
+        self._disk_was_full = False
+
+    def result(self, item: Item) -> Result:
+        """Restore one; whatever it raises is its error, and only its own."""
+        clock = time.perf_counter()
+        try:
+            skipped = self._skip_or_restore(item)
+        except Exception as error:
+            if "PALETTE_TRACEBACK" in os.environ:
+                raise
+            self._disk_was_full = isinstance(error, OSError) and error.errno in _FULL
+            text = _said(error, item.source)
+            self._manifest.add_failure(str(item.target), str(item.source), text)
+            return Result(item.source, item.target, error=text)
+        return Result(item.source, item.target, time.perf_counter() - clock, skipped)
+
+    def _skip_or_restore(self, item: Item) -> bool:
+        """Whether the output was there."""
+        job, target = self._job, item.target
+        mask = None if self._masks is None else self._masks.of(item.name)
+        wanted = Made(
+            target=target.relative_to(job.out).as_posix(),
+            source=os.path.abspath(item.source),
+            input=_digest(item.source),
+            mask=None if mask is None else _digest(mask),
+            settings=self._settings,
+        )
+        if self._manifest.holds(wanted, job.output.overwrite):
+            return True
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if self._disk_was_full:  # hours of work that could not be written help nobody
+            _require_room(job.out)
+        data = _restored(
+            self._restorer, item.source, target, job.output, job.seed, mask, job.extend
+        )
+        self._manifest.add(replace(wanted, output=hashlib.sha256(data).hexdigest()))
+        write_bytes(target, data)
+        return False
+
+
+def _digest(path: Path) -> str:
+    if not path.is_file():  # reading a pipe would wait for ever
+        raise UserError(f"{path} is no file, or a link that leads nowhere")
+    return sha256(path)
+
+
+def _require_room(folder: Path) -> None:
+    probe = folder / ".room.partial"
     try:
-        restore_file(restorer, path, target, job.seed, mask, job.extend)
-    except (UserError, MemoryError) as error:
-        message = str(error)
-        if str(path) not in message:
-            message = f"{path}: {message}"
-        return Result(path, target, error=message)
-    return Result(path, target, seconds=time.perf_counter() - clock)
+        write_bytes(probe, bytes(_ROOM))
+    finally:
+        probe.unlink(missing_ok=True)
 
 
-def _claim(out: Path, settings: dict[str, Any]) -> None:
-    """Note the settings in a new folder; refuse one that was made with others."""
-    path = out / SETTINGS
-    out.mkdir(parents=True, exist_ok=True)
-    plain = json.loads(json.dumps(settings))
-    if path.exists():
-        if json.loads(path.read_text()) != plain:
-            raise UserError(
-                f"{out} holds pictures of another model, seed or sampling: choose another folder"
-            )
-    elif any(p for p in out.iterdir() if not p.name.startswith(".")):
-        raise UserError(f"{out} is not empty: choose a new folder, nothing is overwritten")
-    else:
-        write_json(path, plain)
-
-
-def _refuse_collisions(targets: dict[Path, Path]) -> None:
-    seen: dict[str, Path] = {}
-    for path, target in targets.items():
-        key = str(target).lower()  # some file systems take A and a for one name
-        if key in seen:
-            raise UserError(f"{seen[key]} and {path} would both become {target}: rename one")
-        seen[key] = path
-
-
-def _mask_of(masks: Path, name: Path) -> Path | None:
-    found = sorted((masks / name.parent).glob(f"{name.stem}.*"))
-    return found[0] if found else None
+def _said(error: Exception, source: Path) -> str:
+    """One line that names the picture."""
+    if isinstance(error, OSError | MemoryError):
+        error = of_system(error) or error
+    elif is_out_of_memory(error):
+        error = of_system(MemoryError()) or error
+    text = str(error)
+    if not isinstance(error, PaletteError | OSError):
+        text = f"{type(error).__name__}: {text} (a mistake of ours: PALETTE_TRACEBACK=1 shows it)"
+    return text if str(source) in text else f"{source}: {text}"

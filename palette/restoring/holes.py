@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from numbers import Integral
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,14 +29,11 @@ def observe(
     pixels, or where alpha is below a half. In the last case the result is opaque; otherwise alpha
     stays as it is. A grey photo stays grey unless the task colours.
     """
+    require_hole(task.masked, mask, extend)
     if task.coloured:
         photo = replace(photo, grey=False)
     if not task.masked:
-        if mask is not None or extend is not None:
-            raise UserError("this model fills no holes: leave the mask and the extension out")
         return photo, Observation(photo.picture)
-    if mask is not None and extend is not None:
-        raise UserError("give either a mask or an extension, not both")
     if extend is not None:
         photo, missing = extended(photo, extend)
     elif mask is not None:
@@ -52,13 +51,27 @@ def observe(
     return photo, Observation(photo.picture, missing)
 
 
-def extended(photo: Photo, extend: Extend) -> tuple[Photo, Mask]:
-    """On a larger canvas, and what is missing of it; alpha goes on as it is at the edge."""
-    if min(extend) < 0 or max(extend) == 0:
+def require_hole(masked: bool, mask: Any, extend: Any) -> None:
+    """UserError for what no picture could make right: a hole for a task without one, …"""
+    if not masked and (mask is not None or extend is not None):
+        raise UserError("this model fills no holes: leave the mask and the extension out")
+    if mask is not None and extend is not None:
+        raise UserError("give either a mask or an extension, not both")
+    if extend is not None and not _four_sides(extend):
         raise UserError(
             f"extend is {extend}: give the pixels to add at left, top, right and bottom, e.g. "
             f"(64, 0, 64, 0)"
         )
+
+
+def _four_sides(extend: Any) -> bool:
+    if not isinstance(extend, tuple | list) or len(extend) != 4:
+        return False
+    return all(isinstance(side, Integral) and side >= 0 for side in extend) and any(extend)
+
+
+def extended(photo: Photo, extend: Extend) -> tuple[Photo, Mask]:
+    """On a larger canvas, and what is missing of it; alpha goes on as it is at the edge."""
     left, top, right, bottom = extend
     sides = ((top, bottom), (left, right))
     known = np.pad(np.ones(photo.picture.shape[:2], bool), sides)
@@ -83,7 +96,8 @@ def to_mask(mask: Any, size: tuple[int, int]) -> Mask:
         mask = np.asarray(mask)
     if isinstance(mask, np.ndarray) and _is_boolean(mask):
         mask = mask.astype(np.uint8) * 255
-    return mask_of(to_photo(mask), size, "the mask")
+    name = f"the mask {mask}" if isinstance(mask, str | Path) else "the mask"
+    return mask_of(to_photo(mask), size, name)
 
 
 def _is_boolean(mask: np.ndarray) -> bool:

@@ -24,6 +24,6 @@ def noise_key(observation: Observation, seed: int) -> int:
     digest = hashlib.blake2b(f"{height}×{width}".encode(), digest_size=16)
     if observation.mask is not None:
         known[observation.mask] = 0
-        digest.update(np.packbits(observation.mask))
-    digest.update(known)
+        digest.update(np.packbits(observation.mask).tobytes())
+    digest.update(known.tobytes())
     return entropy(seed, "picture", digest.hexdigest())

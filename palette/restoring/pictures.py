@@ -10,12 +10,13 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from palette.data.encoding import holds_16_bits
-from palette.data.images import Photo, from_pil, read, write
+from palette.data.encoding import encode, holds_16_bits
+from palette.data.images import Photo, from_pil, read
 from palette.data.layout import hidden_filled
 from palette.data.stored import from_stored, grey_of, to_stored
 from palette.degradations.resize import resize
 from palette.errors import UserError
+from palette.files import write_bytes
 from palette.types import Picture
 
 T = TypeVar("T", np.float32, np.bool_)
@@ -80,19 +81,19 @@ def from_photo(picture: Picture, photo: Photo, like: Any) -> Any:
     return stored if photo.bit_depth == 16 else Image.fromarray(stored)
 
 
-def save(
+def as_file(
     path: Path,
     picture: Picture,
     photo: Photo,
     quality: int | None = None,
     strip_metadata: bool = False,
-) -> None:
-    """Write a restored ``photo``, complete or not at all, with all that its format can hold.
+) -> bytes:
+    """The file ``path`` of a restored ``photo``, with all that its format can hold.
 
     Alpha, 16 bits, grey, EXIF, XMP and the colour profile, with the pixels in its colours; without
     metadata in sRGB. UserError for alpha in a .jpg, and a quality where nothing is lost.
     """
-    write(
+    return encode(
         path,
         picture,
         None if photo.alpha is None else fit(photo.alpha[..., None], picture)[..., 0],
@@ -102,6 +103,17 @@ def save(
         metadata=None if strip_metadata else photo.metadata,
         beyond=None if photo.beyond is None else fit(photo.beyond, picture),
     )
+
+
+def save(
+    path: Path,
+    picture: Picture,
+    photo: Photo,
+    quality: int | None = None,
+    strip_metadata: bool = False,
+) -> None:
+    """Write :func:`as_file`, complete or not at all."""
+    write_bytes(path, as_file(path, picture, photo, quality, strip_metadata))
 
 
 def fit(layers: NDArray[np.float32], picture: Picture) -> NDArray[np.float32]:

@@ -13,18 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palette.checkpoint import SEARCHED_FOR, Model
+from palette.config import from_dict
 from palette.data.stored import grey_of, is_colourless
 from palette.diffusion.schedule import SCHEDULES
 from palette.errors import UserError
 from palette.machine.device import choose_device
 from palette.machine.format import Format, choose
 from palette.restoring.coarse import reduced, reduction
-from palette.restoring.folder import FolderJob, Result, restore_folder
+from palette.restoring.folder import Result, restore_folder
 from palette.restoring.holes import Extend, observe
+from palette.restoring.job import Job
 from palette.restoring.keys import noise_key
+from palette.restoring.output import Output
 from palette.restoring.pictures import from_photo, to_photo
 from palette.restoring.sampling import Answer, Sampling
-from palette.restoring.solve import Batch, Solver, together
+from palette.restoring.solve import Batch, Solver, levels, together
 from palette.restoring.tiling import automatic, halving, if_memory_suffices
 from palette.seeding import entropy, rng
 from palette.types import Condition, Member, Observation, Picture
@@ -89,6 +92,19 @@ class Restorer:
             "memory_format": self.solver.format.memory,
         }
 
+    def settings(self) -> dict[str, Any]:
+        """All that decides a picture beside observation and seed, as plain JSON values.
+
+        UserError where the sampling cannot be, so that it is said before the first picture.
+        """
+        sampling = self._at_searched_levels(self.sampling)
+        self._refuse_untrained(sampling)
+        levels(sampling, self.solver.schedule)
+        described = self.describe()
+        return {"model": self.digest} | {
+            key: described[key] for key in ("task", "sampling", "dtype")
+        }
+
     def restore(
         self,
         pictures: Any,
@@ -125,16 +141,30 @@ class Restorer:
 
     def restore_folder(
         self,
-        source: str | Path,
+        source: str | Path | Sequence[str | Path],
         out: str | Path,
         seed: int = 0,
         masks: str | Path | None = None,
         extend: Extend | None = None,
         recursive: bool = True,
+        **output: Any,
     ) -> Iterator[Result]:
-        """Stream the results of a folder: see :func:`palette.restoring.folder.restore_folder`."""
-        where = None if masks is None else Path(masks)
-        job = FolderJob(Path(source), Path(out), seed, where, extend, recursive)
+        """Stream the results of a folder, or of several folders and files.
+
+        ``masks`` is a folder with masks of the same names; ``output`` are fields of
+        :class:`palette.restoring.output.Output` (format, suffix, quality, overwrite …). What is
+        refused and what a second run does: :func:`palette.restoring.folder.restore_folder`.
+        """
+        sources = [source] if isinstance(source, str | Path) else source
+        job = Job(
+            sources=tuple(Path(one) for one in sources),
+            out=Path(out),
+            output=from_dict(Output, output),
+            seed=seed,
+            masks=None if masks is None else Path(masks),
+            extend=extend,
+            recursive=recursive,
+        )
         return restore_folder(self, job)
 
     def restore_observations(

@@ -1,0 +1,190 @@
+"""What a folder of restored pictures was made of: lines that are only ever appended.
+
+The line of an output is written before the output itself, so that a process that is killed at any
+moment leaves no output without a line. An output is known by its digest. One that was written by
+us and is still as we wrote it may be replaced; anything else is a user's, and stays.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from palette.errors import IntegrityError, UserError
+from palette.files import sha256, write_json
+from palette.shard import Shard
+
+SETTINGS = ".palette-settings.json"
+LINES = "palette-restored"
+"""Begin of the names: palette-restored.jsonl, palette-restored-0-of-4.jsonl of a shard."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """One output. The digests are SHA-256 of files."""
+
+    target: str
+    """Below the folder of outputs."""
+    source: str
+    """The absolute path of the input."""
+    input: str
+    """Its digest."""
+    mask: str | None
+    """The digest of the mask's file, where there was one."""
+    settings: str
+    """The digest of model, sampling and all else that decides the pixels."""
+    output: str = ""
+    """The digest of what was written."""
+
+
+class _Known(NamedTuple):
+    made_of: tuple[str, str | None, str]
+    source: str
+    output: str
+
+
+class Manifest:
+    """The lines in ``out``, of all shards; those of this ``shard`` are appended to its own file."""
+
+    def __init__(self, out: Path, shard: Shard) -> None:
+        self._out = out
+        self._known: dict[str, list[_Known]] = {}
+        self._failed: set[tuple[str, str]] = set()
+        for path in sorted(out.glob(f"{LINES}*.jsonl")):
+            self._read(path)
+        part = "" if shard.of == 1 else f"-{shard.index}-of-{shard.of}"
+        self._file = (out / f"{LINES}{part}.jsonl").open("a+b", buffering=0)
+        if self._file.tell():
+            self._file.seek(-1, os.SEEK_END)
+            if self._file.read(1) != b"\n":  # a line that was cut off stays a line of its own
+                self._file.write(b"\n")
+
+    def holds(self, wanted: Made, overwrite: bool) -> bool:
+        """Whether the output that is asked for is there.
+
+        UserError where something else has its name, unless it was made of the same path, or with
+        ``overwrite``. Another mask or an edited input, then, replace what was made before.
+        """
+        path = self._out / wanted.target
+        try:
+            os.lstat(path)  # a name that is too long is said now, and not after the work
+        except FileNotFoundError:
+            return False
+        if not path.is_file():
+            what = "a folder" if path.is_dir() else "no file"
+            raise UserError(f"{path} is {what}: rename it, or choose another output folder")
+        known, present = self._known.get(wanted.target, []), sha256(path)
+        ours = [one for one in known if one.output == present]
+        if any(one.made_of == _made_of(wanted) for one in ours):
+            return True
+        if overwrite or any(one.source == wanted.source for one in ours):
+            return False
+        if ours:
+            raise UserError(
+                f"{path} was restored from {ours[-1].source} and not from {wanted.source}: choose "
+                f"another output folder, or replace it by --overwrite"
+            )
+        what = "is not as it was written" if known else "was there before"
+        raise UserError(
+            f"{path} {what} ({path.stat().st_size} bytes): move it away, or replace it by "
+            f"--overwrite"
+        )
+
+    def add(self, made: Made) -> None:
+        """Note an output that is about to be written. OSError where there is no room."""
+        self._append(asdict(made))
+        self._remember(made)
+
+    def add_failure(self, target: str, source: str, error: str) -> None:
+        """Note that an input could not be restored, once for each reason; nothing if it cannot."""
+        if (target, error) in self._failed:
+            return
+        self._failed.add((target, error))
+        with suppress(OSError):  # it is said on the screen too, and tried again in any case
+            self._append({"target": target, "source": source, "error": error})
+
+    def _append(self, line: Mapping[str, Any]) -> None:
+        data = (json.dumps(line) + "\n").encode("ascii")
+        before = os.fstat(self._file.fileno()).st_size
+        if self._file.write(data) != len(data):
+            os.ftruncate(self._file.fileno(), before)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._file.name))
+
+    def _read(self, path: Path) -> None:
+        with path.open("rb") as file:
+            for line in file:
+                try:
+                    found = json.loads(line)
+                    if "error" in found:
+                        self._failed.add((found["target"], found["error"]))
+                    else:
+                        self._remember(Made(**found))
+                except (ValueError, TypeError, KeyError):
+                    continue  # cut off: what it was to note counts as unknown and is not touched
+
+    def _remember(self, made: Made) -> None:
+        known = _Known(_made_of(made), made.source, made.output)
+        self._known.setdefault(made.target, []).append(known)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.fsync(self._file.fileno())
+        self._file.close()
+
+
+def _made_of(made: Made) -> tuple[str, str | None, str]:
+    return made.input, made.mask, made.settings
+
+
+def claim(out: Path, settings: Mapping[str, Any], overwrite: bool) -> str:
+    """Make ``out`` a folder of these settings, and return their digest.
+
+    UserError where it is one of others, unless with ``overwrite``, and where it holds things that
+    are none of ours.
+    """
+    path = out / SETTINGS
+    out.mkdir(parents=True, exist_ok=True)
+    plain = json.loads(json.dumps(settings))
+    if path.exists():
+        try:
+            before = json.loads(path.read_text())
+        except ValueError:
+            raise IntegrityError(
+                f"{path} is damaged: delete it, or choose another folder"
+            ) from None
+        if before != plain and not overwrite:
+            raise UserError(
+                f"{out} holds pictures of other settings ({_differences(before, plain)}): choose "
+                f"another folder, or replace them by --overwrite"
+            )
+    elif not overwrite and any(p for p in out.iterdir() if not p.name.startswith(".")):
+        raise UserError(f"{out} is not empty: choose a new folder, nothing is overwritten")
+    if not path.exists() or before != plain:
+        write_json(path, plain)
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """ "seed was 0 and is 1; sampling.steps was 8 and is 4"."""
+    one, other = _flat(before), _flat(now)
+    names = [name for name in sorted({**one, **other}) if one.get(name) != other.get(name)]
+    return "; ".join(f"{name} was {one.get(name)} and is {other.get(name)}" for name in names)
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat

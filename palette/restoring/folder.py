@@ -131,16 +131,19 @@ class _Batch:
                 raise
             self._disk_was_full = isinstance(error, OSError) and error.errno in _FULL
             text = _said(error, item.source)
-            self._manifest.add_failure(str(item.target), str(item.source), text)
+            self._manifest.add_failure(self._name(item), os.path.abspath(item.source), text)
             return Result(item.source, item.target, error=text)
         return Result(item.source, item.target, time.perf_counter() - clock, skipped)
+
+    def _name(self, item: Item) -> str:
+        return item.target.relative_to(self._job.out).as_posix()
 
     def _skip_or_restore(self, item: Item) -> bool:
         """Whether the output was there."""
         job, target = self._job, item.target
         mask = None if self._masks is None else self._masks.of(item.name)
         wanted = Made(
-            target=target.relative_to(job.out).as_posix(),
+            target=self._name(item),
             source=os.path.abspath(item.source),
             input=_digest(item.source),
             mask=None if mask is None else _digest(mask),

@@ -26,6 +26,10 @@ LINES = "palette-restored"
 """Begin of the names: palette-restored.jsonl, palette-restored-0-of-4.jsonl of a shard."""
 
 
+_LONGEST = 2**16
+"""Bytes of a line: two paths and what they are made of."""
+
+
 @dataclass(frozen=True)
 class Made:
     """One output. The digests are SHA-256 of files."""
@@ -61,10 +65,7 @@ class Manifest:
             self._read(path)
         part = "" if shard.of == 1 else f"-{shard.index}-of-{shard.of}"
         self._file = (out / f"{LINES}{part}.jsonl").open("a+b", buffering=0)
-        if self._file.tell():
-            self._file.seek(-1, os.SEEK_END)
-            if self._file.read(1) != b"\n":  # a line that was cut off stays a line of its own
-                self._file.write(b"\n")
+        self._drop_half_a_line()
 
     def holds(self, wanted: Made, overwrite: bool) -> bool:
         """Whether the output that is asked for is there.
@@ -99,8 +100,9 @@ class Manifest:
 
     def add(self, made: Made) -> None:
         """Note an output that is about to be written. OSError where there is no room."""
-        self._append(asdict(made))
-        self._remember(made)
+        if _known(made) not in self._known.get(made.target, ()):
+            self._append(asdict(made))
+            self._remember(made)
 
     def add_failure(self, target: str, source: str, error: str) -> None:
         """Note that an input could not be restored, once for each reason; nothing if it cannot."""
@@ -112,9 +114,9 @@ class Manifest:
 
     def _append(self, line: Mapping[str, Any]) -> None:
         data = (json.dumps(line) + "\n").encode("ascii")
-        before = os.fstat(self._file.fileno()).st_size
+        before = self._file.seek(0, os.SEEK_END)
         if self._file.write(data) != len(data):
-            os.ftruncate(self._file.fileno(), before)
+            self._file.truncate(before)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._file.name))
 
     def _read(self, path: Path) -> None:
@@ -130,8 +132,14 @@ class Manifest:
                     continue  # cut off: what it was to note counts as unknown and is not touched
 
     def _remember(self, made: Made) -> None:
-        known = _Known(_made_of(made), made.source, made.output)
-        self._known.setdefault(made.target, []).append(known)
+        self._known.setdefault(made.target, []).append(_known(made))
+
+    def _drop_half_a_line(self) -> None:
+        """Cut off what a process that was killed had begun to append."""
+        size = self._file.seek(0, os.SEEK_END)
+        self._file.seek(max(0, size - _LONGEST))
+        end = self._file.read(_LONGEST).rfind(b"\n") + 1
+        self._file.truncate(max(0, size - _LONGEST) + end)
 
     def __enter__(self) -> Self:
         return self
@@ -143,6 +151,10 @@ class Manifest:
 
 def _made_of(made: Made) -> tuple[str, str | None, str]:
     return made.input, made.mask, made.settings
+
+
+def _known(made: Made) -> _Known:
+    return _Known(_made_of(made), made.source, made.output)
 
 
 def claim(out: Path, settings: Mapping[str, Any], overwrite: bool) -> str:

@@ -30,8 +30,6 @@ class Output:
     def __post_init__(self) -> None:
         if self.quality is not None and not 1 <= self.quality <= 100:
             raise UserError(f"quality is {self.quality}: choose 1 to 100, 95 is usual")
-        if self.quality is not None and self.format in ("png", "tif"):
-            raise UserError(f"quality is {self.quality}: {self.format} loses nothing, leave it out")
         if Path(f"a{self.suffix}").name != f"a{self.suffix}" or "\0" in self.suffix:
             raise UserError(f"suffix is {self.suffix!r}: give a part of a name, such as _x4")
 

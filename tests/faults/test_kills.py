@@ -83,7 +83,9 @@ def test_restoring(photos: Path, trained: dict[str, Path], tmp_path: Path) -> No
 
     def sound(whole: Contents) -> None:
         for name, content in contents(folder.parent).items():
-            assert content == whole[name], f"{name} is half"
+            appended = name.endswith(".jsonl")
+            same = whole[name].startswith(content) if appended else content == whole[name]
+            assert same, f"{name} is half"
 
     report("restoring", Work(folder.parent, command, lambda: command, sound))
     assert contents(photos) == before

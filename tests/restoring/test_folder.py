@@ -11,7 +11,8 @@ import pytest
 
 import palette
 from palette.data.images import read, write
-from palette.restoring.folder import FolderJob, restore_folder
+from palette.restoring.folder import restore_folder
+from palette.restoring.job import Job
 from palette.restoring.restorer import Restorer
 from palette.shard import Shard
 
@@ -41,8 +42,11 @@ def test_a_folder_is_restored_whatever_fails(jpeg: Restorer, inbox: Path, tmp_pa
     assert "broken.png" in str(failed[0].error)
     made = {str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*.png")}
     assert made == {f"{'ab'[i % 2]}/photo-{i}.png" for i in range(6)}
-    manifest = json.loads((tmp_path / "out" / "palette-restored.json").read_text())
-    assert [p["source"] for p in manifest["pictures"] if p["error"]] == ["broken.png"]
+    lines = (tmp_path / "out" / "palette-restored.jsonl").read_text().splitlines()
+    (failure,) = [line for line in map(json.loads, lines) if "error" in line]
+    assert failure["target"] == "broken.png"
+    assert "broken.png" in failure["error"]
+    assert len(lines) == 7
     for result in results:
         if not result.error:
             assert read(result.target).picture.shape == read(result.source).picture.shape
@@ -62,7 +66,7 @@ def test_an_interrupted_folder_continues_to_the_same_bytes(
 def test_shards_make_the_whole(jpeg: Restorer, inbox: Path, tmp_path: Path) -> None:
     list(jpeg.restore_folder(inbox, tmp_path / "whole"))
     for i in range(2):
-        list(restore_folder(jpeg, FolderJob(inbox, tmp_path / "shards", shard=Shard(i, 2))))
+        list(restore_folder(jpeg, Job([inbox], tmp_path / "shards", shard=Shard(i, 2))))
     whole, shards = (
         {k: v for k, v in contents(tmp_path / name).items() if k.endswith(".png")}
         for name in ("whole", "shards")
@@ -80,7 +84,7 @@ def test_folders_that_would_lose_something_are_refused(
     with pytest.raises(ValueError, match="not empty"):
         list(jpeg.restore_folder(inbox, tmp_path / "full"))
     list(jpeg.restore_folder(inbox, tmp_path / "out"))
-    with pytest.raises(ValueError, match="another model, seed or sampling"):
+    with pytest.raises(ValueError, match="seed was 0 and is 1"):
         list(jpeg.restore_folder(inbox, tmp_path / "out", seed=1))
     write(inbox / "a" / "photo-0.jpg", read(inbox / "a" / "photo-0.png").picture)
     with pytest.raises(ValueError, match="would both become"):

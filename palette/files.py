@@ -91,16 +91,16 @@ def visible(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def lock(folder: Path) -> Iterator[None]:
-    """Own ``folder``; InUse names host and process of another owner.
+def lock(folder: Path, part: str = "") -> Iterator[None]:
+    """Own ``folder``, or a ``part`` of it; InUse names host and process of another owner.
 
     The system holds the lock and lets go of it when the process ends, however that happens and
     whatever number a process has in its container.
     """
     from filelock import FileLock, Timeout
 
-    who = folder / ".owner.json"
-    held = FileLock(folder / ".lock")
+    who = folder / f".owner{part}.json"
+    held = FileLock(folder / f".lock{part}")
     try:
         held.acquire(blocking=False)
     except Timeout:

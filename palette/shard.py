@@ -15,6 +15,11 @@ class Shard:
     index: int = 0
     of: int = 1
 
+    @property
+    def suffix(self) -> str:
+        """For names of files that each part has of its own: "-0-of-4", "" for the whole."""
+        return "" if self.of == 1 else f"-{self.index}-of-{self.of}"
+
     def owns(self, number: int) -> bool:
         """Whether item ``number``, counted from 0, belongs to this part: every ``of``-th does."""
         return number % self.of == self.index

@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from palette.data.encoding import holds_alpha
-from palette.data.images import read
+from palette.data.images import Photo, read
 from palette.errors import PaletteError, UserError, of_system
-from palette.files import sha256, write_bytes
+from palette.files import lock, sha256, write_bytes
 from palette.machine.memory import is_out_of_memory
 from palette.restoring.holes import Extend, observe, require_hole
 from palette.restoring.job import Item, Job
 from palette.restoring.manifest import Made, Manifest, claim
 from palette.restoring.masks import Masks
 from palette.restoring.output import Output
-from palette.restoring.pictures import as_file
+from palette.restoring.pictures import as_file, save
 from palette.types import Observation, Picture, Task
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -69,11 +69,16 @@ def restore_items(
     """:func:`restore_folder` for ``items`` of the job, which may be counted before."""
     require_hole(restorer.task.masked, job.masks, job.extend)
     own = {"seed": job.seed, "extend": job.extend} | job.output.settings()
-    digest = claim(job.out, {**restorer.settings(), **own}, job.output.overwrite)
-    with Manifest(job.out, job.shard) as manifest:
-        batch = _Batch(restorer, job, manifest, digest)
-        for item in items:
-            yield batch.result(item)
+    settings = {**restorer.settings(), **own}
+    overwrite = job.output.overwrite
+    shared = overwrite or not any(source.is_dir() for source in job.sources)
+    job.out.mkdir(parents=True, exist_ok=True)
+    with lock(job.out, job.shard.suffix):
+        digest = claim(job.out, settings, overwrite, shared)
+        with Manifest(job.out, job.shard) as manifest:
+            batch = _Batch(restorer, job, manifest, digest)
+            for item in items:
+                yield batch.result(item)
 
 
 def restore_file(
@@ -87,27 +92,25 @@ def restore_file(
 ) -> None:
     """Restore one file. Raises UserError or PictureError; ``target`` is complete or absent."""
     output = output or Output()
-    output.require_quality(target)
-    data = _restored(restorer, source, target, output, seed, mask, extend)
+    picture, photo = _restored(restorer, source, target, seed, mask, extend)
     target.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(target, data)
+    save(target, picture, photo, output.quality_of(target), output.strip_metadata)
 
 
 def _restored(
     restorer: ObservationRestorer,
     source: Path,
     target: Path,
-    output: Output,
     seed: int,
     mask: Path | None,
     extend: Extend | None,
-) -> bytes:
-    """The bytes of ``target``, a picture file of the format that its suffix says."""
+) -> tuple[Picture, Photo]:
+    """The restoration, and the photo whose alpha, depth and metadata it has."""
     photo, observation = observe(read(source), restorer.task, mask, extend)
     if photo.alpha is not None and not holds_alpha(target):
         raise UserError(f"{source} has transparency, which JPEG cannot hold: write png or webp")
     (picture,) = restorer.restore_observations([observation], seeds=[seed])
-    return as_file(target, picture, photo, output.quality_of(target), output.strip_metadata)
+    return picture, photo
 
 
 class _Batch:
@@ -154,9 +157,9 @@ class _Batch:
         target.parent.mkdir(parents=True, exist_ok=True)
         if self._disk_was_full:  # hours of work that could not be written help nobody
             _require_room(job.out)
-        data = _restored(
-            self._restorer, item.source, target, job.output, job.seed, mask, job.extend
-        )
+        restored = _restored(self._restorer, item.source, target, job.seed, mask, job.extend)
+        quality = job.output.quality_of(target)
+        data = as_file(target, *restored, quality, job.output.strip_metadata)
         self._manifest.add(replace(wanted, output=hashlib.sha256(data).hexdigest()))
         write_bytes(target, data)
         return False

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from palette.errors import IntegrityError, UserError
-from palette.files import sha256, write_json
+from palette.files import sha256, visible, write_json
 from palette.shard import Shard
 
 SETTINGS = ".palette-settings.json"
@@ -63,8 +63,7 @@ class Manifest:
         self._failed: set[tuple[str, str]] = set()
         for path in sorted(out.glob(f"{LINES}*.jsonl")):
             self._read(path)
-        part = "" if shard.of == 1 else f"-{shard.index}-of-{shard.of}"
-        self._file = (out / f"{LINES}{part}.jsonl").open("a+b", buffering=0)
+        self._file = (out / f"{LINES}{shard.suffix}.jsonl").open("a+b", buffering=0)
         self._drop_half_a_line()
 
     def holds(self, wanted: Made, overwrite: bool) -> bool:
@@ -157,32 +156,34 @@ def _known(made: Made) -> _Known:
     return _Known(_made_of(made), made.source, made.output)
 
 
-def claim(out: Path, settings: Mapping[str, Any], overwrite: bool) -> str:
-    """Make ``out`` a folder of these settings, and return their digest.
+def claim(out: Path, settings: Mapping[str, Any], overwrite: bool, shared: bool) -> str:
+    """Make the folder ``out`` one of these settings, and return their digest.
 
     UserError where it is one of others, unless with ``overwrite``, and where it holds things that
-    are none of ours.
+    are none of ours, unless it may be ``shared`` with them.
     """
     path = out / SETTINGS
-    out.mkdir(parents=True, exist_ok=True)
-    plain = json.loads(json.dumps(settings))
-    if path.exists():
-        try:
-            before = json.loads(path.read_text())
-        except ValueError:
-            raise IntegrityError(
-                f"{path} is damaged: delete it, or choose another folder"
-            ) from None
-        if before != plain and not overwrite:
-            raise UserError(
-                f"{out} holds pictures of other settings ({_differences(before, plain)}): choose "
-                f"another folder, or replace them by --overwrite"
-            )
-    elif not overwrite and any(p for p in out.iterdir() if not p.name.startswith(".")):
+    before, now = _read_settings(path), json.loads(json.dumps(settings))
+    if before is None and not shared and any(visible(out)):
         raise UserError(f"{out} is not empty: choose a new folder, nothing is overwritten")
-    if not path.exists() or before != plain:
-        write_json(path, plain)
-    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
+    if before is not None and before != now and not overwrite:
+        raise UserError(
+            f"{out} holds pictures of other settings ({_differences(before, now)}): choose another "
+            f"folder, or replace them by --overwrite"
+        )
+    if before != now:
+        write_json(path, now)
+    return hashlib.sha256(json.dumps(now, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _read_settings(path: Path) -> dict[str, Any] | None:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        reason = "is damaged: delete it, or choose another folder"
+        raise IntegrityError(f"{path} {reason}") from None
 
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:

@@ -37,7 +37,7 @@ class Output:
         """UserError for a quality where the format of ``target`` has none."""
         if self.quality is not None and self.quality_of(target) is None:
             raise UserError(
-                f"quality is {self.quality}: {target.suffix} loses nothing, leave it out or write jpg"
+                f"quality is {self.quality}: {target.suffix[1:]} loses nothing, leave it out"
             )
 
     def quality_of(self, target: Path) -> int | None:

@@ -33,7 +33,7 @@ def inbox(tmp_path: Path, picture: np.ndarray) -> Path:
 
 
 def run(command: list[str], *more: object) -> int:
-    return main([*command, *map(str, more), "--answer", "mean", "--precision", "fp32"])
+    return main([*command, "--answer", "mean", "--precision", "fp32", *map(str, more)])
 
 
 def files(folder: Path) -> list[str]:
@@ -59,6 +59,19 @@ def test_several_inputs_and_names(jpeg: list[str], inbox: Path, tmp_path: Path) 
     assert files(out / "deep") == ["a.png", "b.jpg"]
 
 
+def test_a_folder_of_other_things(
+    jpeg: list[str], inbox: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    """Files that are named one by one may go there; a folder's worth of them may not."""
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "b.png").write_bytes(b"precious")
+    assert "not empty" in fails(capsys, jpeg, inbox, tmp_path / "other")
+    assert run(jpeg, inbox / "a.png", inbox / "b.jpg", tmp_path / "other") == 3
+    assert "b.png was there before (8 bytes)" in capsys.readouterr().err
+    assert files(tmp_path / "other") == ["a.png", "b.png"]
+    assert (tmp_path / "other" / "b.png").read_bytes() == b"precious"
+
+
 def test_flags_may_stand_between(jpeg: list[str], inbox: Path, tmp_path: Path) -> None:
     """A path, flags, the output: as it has always been."""
     assert run(jpeg, inbox, "--seed", "3", tmp_path / "out") == 0
@@ -74,7 +87,7 @@ def test_one_picture(jpeg: list[str], inbox: Path, tmp_path: Path, capsys: Captu
     assert target.read_bytes() == before
     assert run(jpeg, inbox / "b.jpg", target, "--overwrite", "--quality", 30) == 0
     assert len(target.read_bytes()) < len(before)
-    assert run(jpeg, inbox / "b.jpg", tmp_path, "--format", "auto", "--suffix", "-new") == 0
+    assert run(jpeg, inbox / "b.jpg", tmp_path, "--format", "auto", "--suffix=-new") == 0
     assert Image.open(tmp_path / "b-new.jpg").format == "JPEG"
     assert "never replaced" in fails(capsys, jpeg, inbox / "a.png", inbox / "a.png", "--overwrite")
     assert "never replaced" in fails(capsys, jpeg, inbox / "a.png", inbox, "--overwrite")

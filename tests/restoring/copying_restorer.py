@@ -17,7 +17,7 @@ class Copying:
     def __init__(
         self, masked: bool = False, before: Callable[[Picture], None] = lambda picture: None
     ) -> None:
-        self.task: Any = SimpleNamespace(masked=masked)
+        self.task: Any = SimpleNamespace(masked=masked, coloured=False)
         self.before = before
         self.chosen: dict[str, Any] = {"model": "copy", "dtype": "float32"}
         self.count = 0

@@ -44,7 +44,6 @@ def test_names_of_outputs(name: str, output: Output, target: str) -> None:
     [
         ({"quality": 0}, "quality is 0"),
         ({"quality": 101, "format": "jpg"}, "1 to 100"),
-        ({"quality": 80, "format": "tif"}, "tif loses nothing"),
         ({"suffix": "/x4"}, "suffix"),
         ({"suffix": "/../.."}, "suffix"),
         ({"suffix": "\0"}, "suffix"),
@@ -55,7 +54,10 @@ def test_choices_that_cannot_be(choices: dict, said: str) -> None:
         Output(**choices)
 
 
-def test_quality_is_of_formats_that_have_one() -> None:
+def test_quality_is_of_formats_that_have_one(tmp_path: Path) -> None:
+    touch(tmp_path, "in/a.png")
+    with pytest.raises(ValueError, match="tif loses nothing"):
+        Job([tmp_path / "in"], tmp_path / "out", Output(format="tif", quality=80)).items()
     output = Output(format="auto", quality=70)
     names = ("a.jpg", "a.JPEG", "a.webp", "a.png", "a.tif")
     assert [output.quality_of(Path(name)) for name in names] == [70, 70, 70, None, None]

@@ -12,6 +12,7 @@ import pytest
 from copying_restorer import Copying
 
 from palette.data.images import read, write
+from palette.errors import IntegrityError, InUse
 from palette.restoring.folder import Result, restore_folder
 from palette.restoring.job import Job
 from palette.restoring.output import Output
@@ -154,6 +155,12 @@ def test_a_manifest_that_was_cut_off_is_read(job: Job, torn: bytes) -> None:
     assert sum("input" in line for line in known) == 1
 
 
+def test_settings_that_are_damaged_are_named(job: Job) -> None:
+    (job.out / ".palette-settings.json").write_bytes(b'{"model": ')
+    with pytest.raises(IntegrityError, match=r"settings\.json is damaged"):
+        run(job)
+
+
 def test_killed_between_the_line_and_the_picture(job: Job) -> None:
     """The line comes first: the picture is made, and not a second line."""
     before = (job.out / "palette-restored.jsonl").read_bytes()
@@ -169,6 +176,17 @@ def test_shards_know_what_the_whole_has_made(job: Job, tmp_path: Path) -> None:
     shutil.rmtree(job.out)
     assert [len(run(shard)) for shard in shards] == [2, 1]
     assert all(result.skipped for result in run(job))
+
+
+def test_one_folder_has_one_owner(job: Job) -> None:
+    """A second command would wait for nothing and write the same names; another shard may."""
+    first = restore_folder(Copying(), job)
+    next(first)
+    with pytest.raises(InUse, match=f"in use by process {os.getpid()}"):
+        run(job)
+    assert len(run(Job(job.sources, job.out, shard=Shard(0, 2)))) == 2
+    first.close()
+    assert len(run(job)) == 3
 
 
 def test_an_interrupted_replacement_goes_on(job: Job) -> None:

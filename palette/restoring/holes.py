@@ -67,7 +67,7 @@ def require_hole(masked: bool, mask: Any, extend: Any) -> None:
 def _four_sides(extend: Any) -> bool:
     if not isinstance(extend, tuple | list) or len(extend) != 4:
         return False
-    return all(isinstance(side, Integral) and side >= 0 for side in extend) and any(extend)
+    return all(isinstance(side, Integral) and int(side) >= 0 for side in extend) and any(extend)
 
 
 def extended(photo: Photo, extend: Extend) -> tuple[Photo, Mask]:

@@ -185,7 +185,7 @@ def test_one_folder_has_one_owner(job: Job) -> None:
     with pytest.raises(InUse, match=f"in use by process {os.getpid()}"):
         run(job)
     assert len(run(Job(job.sources, job.out, shard=Shard(0, 2)))) == 2
-    first.close()
+    del first
     assert len(run(job)) == 3
 
 
@@ -195,5 +195,5 @@ def test_an_interrupted_replacement_goes_on(job: Job) -> None:
     restorer.chosen = {"model": "newer"}
     replacing = restore_folder(restorer, Job(job.sources, job.out, Output(overwrite=True)))
     assert not next(replacing).skipped
-    replacing.close()
+    del replacing
     assert [result.skipped for result in run(job, restorer)] == [True, False, False]

@@ -16,14 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from palette.data.formats import FORMATS, formats_of
 from palette.data.icc import ColourSpace, Mode, colour_space
 from palette.data.layout import hidden_filled, stored_bits, upright, white_is_zero
 from palette.data.metadata import Metadata, metadata, orientation
 from palette.data.stored import BitDepth
 from palette.errors import PictureError
-
-FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
-"""The only parsers that a file may reach."""
 
 MAX_PIXELS = 2**27
 """134 megapixels: a header that claims more is refused before anything is decoded."""
@@ -57,13 +55,16 @@ def decode(path: Path) -> Decoded:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # MAX_PIXELS decides
-            image = Image.open(path, formats=FORMATS)
+            image = Image.open(path, formats=formats_of(path))
         with image:
             # Phones keep a preview or a gain map as a second frame (MPO): nothing is lost with it.
             if getattr(image, "is_animated", False) and image.format != "MPO":
                 warnings.warn(
                     f"{path}: several frames or pages; only the first is read", stacklevel=3
                 )
+            if image.format == "HEIF" and image.info["bit_depth"] > 8:
+                bits = image.info["bit_depth"]
+                warnings.warn(f"{path}: {bits} bits, of which 8 are read", stacklevel=3)
             return _decode(image, str(path), path)
     except PictureError:
         raise
@@ -103,7 +104,7 @@ def _unidentified(path: Path) -> str:
     with path.open("rb") as file:
         if file.read(4) in (b"II*\0", b"MM\0*"):
             return "a damaged TIFF, or its pixels are floats or signed: save it with 8 or 16 bits"
-    return f"no {', '.join(FORMATS)} file, or its header is damaged or cut off"
+    return f"no {', '.join(FORMATS)}, AVIF or HEIC file, or its header is damaged or cut off"
 
 
 def _decode(image: Image.Image, name: str, path: Path | None) -> Decoded:

@@ -23,6 +23,7 @@ from palette.files import write_bytes
 from palette.types import Mask, Picture
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff", ".bmp", ".gif")
+SUFFIXES += (".avif", ".heic", ".heif", ".hif")
 """What a listing takes for pictures, in any case. Reading goes by content, not by suffix."""
 
 
@@ -49,7 +50,7 @@ class Photo:
 
 
 def read(path: str | Path) -> Photo:
-    """Read a PNG, JPEG, WebP, TIFF, BMP or GIF file, whatever its suffix says.
+    """Read a PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF or HEIC file, whatever its suffix says.
 
     EXIF orientation is applied; CMYK and embedded ICC profiles become sRGB; of several frames or
     pages the first is taken, with a warning. Every failure is a :class:`PictureError`; signs of

@@ -12,7 +12,7 @@ from conftest import PHOTOS
 from handmade import unit
 from PIL import Image
 
-from palette.data.decoding import FORMATS
+from palette.data.formats import FORMATS
 from palette.data.images import SUFFIXES, list_folder, list_pictures, read, read_mask
 from palette.errors import PictureError
 
@@ -65,7 +65,7 @@ def test_listing_follows_a_linked_folder_once(tmp_path: Path) -> None:
 def test_a_listing_counts_the_rest_and_leaves_folders_however_they_are_reached(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("in/a.png", "in/b.HEIC", "in/c.heic", "in/note", "in/.hidden.psd", "in/out/d.png"):
+    for name in ("in/a.png", "in/b.DNG", "in/c.dng", "in/note", "in/.hidden.psd", "in/out/d.png"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "in" / "again").symlink_to("out", target_is_directory=True)
@@ -73,7 +73,7 @@ def test_a_listing_counts_the_rest_and_leaves_folders_however_they_are_reached(
     for leave in (Path("out"), tmp_path / "in" / "out", Path("again"), Path("../in/out")):
         listing = list_folder(".", leave=[leave, Path("nowhere")])
         assert listing.pictures == [Path("a.png")]
-        assert listing.others == {".heic": 2, "": 1}
+        assert listing.others == {".dng": 2, "": 1}
 
 
 def test_real_photographs_equal_pillow() -> None:
@@ -92,6 +92,7 @@ def test_importing_loads_no_opencv() -> None:
 
 
 def test_the_list_of_suffixes_covers_the_formats() -> None:
+    pytest.importorskip("pillow_heif").register_heif_opener()
     Image.init()
     kinds = {Image.EXTENSION[suffix] for suffix in SUFFIXES}
-    assert kinds == set(FORMATS)
+    assert kinds == {*FORMATS, "AVIF", "HEIF"}

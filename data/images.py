@@ -85,7 +85,26 @@ def read_stored(path: str | Path) -> NDArray:
     profile was applied. For training: signs of damage are not looked for, and what needs a crop
     only is faster cropped first.
     """
-    return decode(Path(path)).picture
+    decoded = decode(Path(path))
+    require_visible(path, decoded.alpha)
+    return decoded.picture
+
+
+def require_visible(path: str | Path, alpha: NDArray | None) -> None:
+    """For a picture that is learnt from or judged by, of which alpha (H, W) is not kept.
+
+    PictureError where nothing of it can be seen; a warning where parts of it cannot.
+    """
+    if alpha is None or alpha.all():
+        return
+    if not alpha.any():
+        raise PictureError(f"{path}: nothing of it can be seen, it is transparent everywhere")
+    # the same words for all, so that they are said once
+    warnings.warn(
+        "what pictures hide under full transparency is not used: such pixels have the colour of "
+        "the nearest visible one",
+        stacklevel=2,
+    )
 
 
 def read_mask(path: str | Path, size: tuple[int, int]) -> Mask:

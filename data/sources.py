@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
-from palette.data.images import SUFFIXES, list_pictures, read, read_stored
+from palette.data.images import SUFFIXES, list_pictures, read, read_stored, require_visible
 from palette.errors import UserError
 from palette.types import Picture
 
@@ -61,7 +61,9 @@ class _Files:
         return len(self.ids)
 
     def read(self, index: int) -> Picture:
-        return read(self._paths[index]).picture
+        photo = read(self._paths[index])
+        require_visible(self._paths[index], photo.alpha)
+        return photo.picture
 
     def stored(self, index: int) -> NDArray:
         return read_stored(self._paths[index])

@@ -36,5 +36,5 @@ def parse(cls: Any, args: Sequence[str], command: str | None = None, default: An
 
 def _one_line(box: str) -> str:
     """The text of tyro's box, without its frame."""
-    lines = [line.strip(" │╭╮╰╯─┌┐└┘|+-") for line in box.splitlines()[1:]]
-    return " ".join(line for line in lines if line)
+    lines = [line.strip(" │╭╮╰╯─┌┐└┘|") for line in box.splitlines()[1:]]
+    return " ".join(line for line in lines if line.strip("+-─"))

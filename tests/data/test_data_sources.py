@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -175,3 +176,28 @@ def test_a_cache_keeps_to_its_limit(limit_bytes: int, readings: int) -> None:
         for i in range(3):
             np.testing.assert_array_equal(cached.read(i), source.pictures[i])
     assert source.readings == readings
+
+
+def test_colours_under_full_transparency_are_not_pictures(tmp_path: Path) -> None:
+    """A cut-out on noise that nobody sees: training and evaluating get the visible colour."""
+    draws = np.random.default_rng(0)
+    pixels = draws.integers(0, 256, (12, 16, 4), dtype=np.uint8)
+    pixels[..., 3] = 0
+    pixels[3:9, 4:10] = (200, 60, 20, 255)
+    Image.fromarray(pixels).save(tmp_path / "cut-out.png")
+    half = pixels.copy()
+    half[..., :3] = draws.integers(0, 256, half[..., :3].shape)
+    half[..., 3] = 100  # seen, if faintly: its colours are meant
+    Image.fromarray(half).save(tmp_path / "half.png")
+    pixels[..., 3] = 0
+    Image.fromarray(pixels).save(tmp_path / "unseen.png")
+    source = open_source(tmp_path)
+    for read in (source.read, lambda i: from_stored(source.stored(i))):
+        with pytest.warns(UserWarning, match="nearest visible"):
+            seen = np.rint(255 * read(0)).reshape(-1, 3)
+        assert np.unique(seen, axis=0).tolist() == [[200, 60, 20]]
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert np.array_equal(np.rint(255 * read(1)), half[..., :3])
+        with pytest.raises(PictureError, match=r"unseen\.png: nothing of it can be seen"):
+            read(2)

@@ -14,14 +14,16 @@ class CachedSource:
     """``source`` with up to ``limit_bytes`` of its pictures kept, in each process.
 
     The pictures are the same bit for bit: kept with 8 or 16 bits where that is exact, as float32
-    elsewhere. What finds no room is decoded again at each reading.
+    elsewhere. What finds no room is decoded again at each reading. Of pairs each side gets a half.
     """
 
     def __init__(self, source: Source, limit_bytes: int) -> None:
         self.ids = source.ids
         self.labels = source.labels
         self._source = source
-        self._room_bytes = limit_bytes
+        self._room_bytes = limit_bytes if source.inputs is None else limit_bytes // 2
+        inputs = source.inputs
+        self.inputs = None if inputs is None else CachedSource(inputs, limit_bytes // 2)
         self._kept: dict[int, NDArray] = {}
 
     def __len__(self) -> int:

@@ -45,6 +45,38 @@ class Crops:
         pipeline.set_random_state(rng, random.Random(draw_seed(rng)))
         return pipeline(image=picture)["image"]
 
+    def pair(
+        self, target: NDArray, given: NDArray, rng: np.random.Generator
+    ) -> tuple[NDArray, NDArray]:
+        """A target ``(s·h, s·w, 3)`` and its input ``(h, w, 3)``, both cropped at one place.
+
+        ``(size, size, 3)`` and ``(size / s, size / s, 3)``; ``size`` is a multiple of s. Smaller
+        pictures are mirrored at their edges, where the pixels of both meet.
+        """
+        height, width = given.shape[:2]
+        scale = target.shape[0] // height
+        assert target.shape[:2] == (scale * height, scale * width), (target.shape, given.shape)
+        assert self.size % scale == 0, (self.size, scale)
+        rows, columns = (_window(side, self.size // scale, scale, rng) for side in (height, width))
+        mirrored = self.flips and rng.random() < 0.5
+        across = [line[::-1] if mirrored else line for line in columns]
+        return target[np.ix_(rows[0], across[0])], given[np.ix_(rows[1], across[1])]
+
+
+def _window(
+    length: int, size: int, scale: int, rng: np.random.Generator
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Where ``size`` neighbours among ``length`` pixels of an input are, and before them where the
+    pixels of its target are, ``scale`` times as many."""
+    beyond = max(0, size - length)
+    start = int(rng.integers(length + beyond - size + 1))
+    lines = []
+    for times in (scale, 1):
+        before, after = beyond // 2 * times, (beyond - beyond // 2) * times
+        line = np.pad(np.arange(length * times), (before, after), mode="symmetric")
+        lines.append(line[start * times : (start + size) * times])
+    return lines[0], lines[1]
+
 
 @lru_cache
 def _pipeline(size: int, flips: bool) -> Compose:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import stat
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from PIL import Image, UnidentifiedImageError
 
 from palette.data.formats import FORMATS, formats_of
 from palette.data.icc import ColourSpace, Mode, colour_space
-from palette.data.layout import hidden_filled, stored_bits, upright, white_is_zero
+from palette.data.layout import TURNED, hidden_filled, stored_bits, upright, white_is_zero
 from palette.data.metadata import Metadata, metadata, orientation
 from palette.data.stored import BitDepth
 from palette.errors import PictureError
@@ -30,6 +31,8 @@ _GREY_MODES_16 = ("I;16", "I;16L", "I;16B", "I;16N")
 _GREY_MODES = ("1", "L", "LA", "La", *_GREY_MODES_16)
 _MODES_16 = ("RGB", "RGBA", "RGBX", *_GREY_MODES)
 _MODES_8 = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV")
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -51,21 +54,25 @@ class Decoded:
 
 def decode(path: Path) -> Decoded:
     """Read the file at ``path``. Every failure is a PictureError that names it."""
+    return _opened(path, _decode_file)
+
+
+def upright_size(path: Path) -> tuple[int, int]:
+    """Height and width of the picture that :func:`decode` would give, by the header alone.
+
+    PictureError for a header that cannot be read.
+    """
+    return _opened(path, _upright_size)
+
+
+def _opened(path: Path, work: Callable[[Image.Image, Path], T]) -> T:
     _require_file(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # MAX_PIXELS decides
             image = Image.open(path, formats=formats_of(path))
         with image:
-            # Phones keep a preview or a gain map as a second frame (MPO): nothing is lost with it.
-            if getattr(image, "is_animated", False) and image.format != "MPO":
-                warnings.warn(
-                    f"{path}: several frames or pages; only the first is read", stacklevel=3
-                )
-            if image.format == "HEIF" and image.info["bit_depth"] > 8:
-                bits = image.info["bit_depth"]
-                warnings.warn(f"{path}: {bits} bits, of which 8 are read", stacklevel=3)
-            return _decode(image, str(path), path)
+            return work(image, path)
     except PictureError:
         raise
     except UnidentifiedImageError:
@@ -86,6 +93,20 @@ def decode_pil(image: Image.Image) -> Decoded:
     except Exception as error:  # it may be a damaged file that is decoded only now
         reason = " ".join(str(error).split()) or type(error).__name__
         raise PictureError(f"the picture cannot be decoded: {reason}") from error
+
+
+def _decode_file(image: Image.Image, path: Path) -> Decoded:
+    # Phones keep a preview or a gain map as a second frame (MPO): nothing is lost with it.
+    if getattr(image, "is_animated", False) and image.format != "MPO":
+        warnings.warn(f"{path}: several frames or pages; only the first is read", stacklevel=4)
+    if image.format == "HEIF" and image.info["bit_depth"] > 8:
+        warnings.warn(f"{path}: {image.info['bit_depth']} bits, of which 8 are read", stacklevel=4)
+    return _decode(image, str(path), path)
+
+
+def _upright_size(image: Image.Image, path: Path) -> tuple[int, int]:
+    width, height = image.size
+    return (width, height) if orientation(image) in TURNED else (height, width)
 
 
 def _require_file(path: Path) -> None:

@@ -36,6 +36,8 @@ class Hdf5Source:
     Raises PictureError for a file that is another's or damaged.
     """
 
+    inputs: Source | None = None
+
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path)
         self._index = _read_index(self._path)
@@ -52,7 +54,7 @@ class Hdf5Source:
     def stored(self, index: int) -> NDArray[np.uint8]:
         """``(H, W, 3)`` uint8."""
         name, label = self.ids[index], self.labels[index] if self.labels else ""
-        height, width = (int(side) for side in self._index.shapes[index])
+        height, width = self.size(index)
         offset = int(self._index.offsets[index])
         try:
             pixels = np.fromfile(self._path, np.uint8, height * width * 3, offset=offset)
@@ -61,6 +63,10 @@ class Hdf5Source:
         if _digest(name, label, (height, width), pixels) != bytes(self._index.sha256[index]):
             raise PictureError(f"{self._path}: the bytes of {name!r} have changed; pack it again")
         return pixels.reshape(height, width, 3)
+
+    def size(self, index: int) -> tuple[int, int]:
+        height, width = (int(side) for side in self._index.shapes[index])
+        return height, width
 
     def fingerprint(self) -> str:
         rows = zip(self.ids, self._index.sha256, strict=True)

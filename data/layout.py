@@ -10,6 +10,9 @@ from PIL import Image, TiffImagePlugin
 
 _UNSIGNED, _UNDEFINED = 1, 4
 
+TURNED = (5, 6, 7, 8)
+"""Orientations that exchange rows and columns."""
+
 
 def stored_bits(image: Image.Image, path: Path | None = None) -> int:
     """Bits per channel that can be read of it, which Pillow's mode does not show.
@@ -37,7 +40,7 @@ def white_is_zero(image: Image.Image) -> bool:
 
 def upright(layer: NDArray, orientation: int) -> NDArray:
     """``layer`` (H, W) or (H, W, C) turned as its orientation asks; unknown ones mean upright."""
-    if orientation in (5, 6, 7, 8):
+    if orientation in TURNED:
         layer = np.swapaxes(layer, 0, 1)
     if orientation in (2, 3, 6, 7):
         layer = layer[:, ::-1]

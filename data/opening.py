@@ -1,21 +1,46 @@
-"""A place to a source: what `--data` may name."""
+"""A place to a source: what `--data` and `--data.input` may name."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from palette.data.sources import BundledSource, FolderSource, Source
+from palette.data.pairs import Pairs
+from palette.data.sources import BundledSource, FolderSource, SizedSource, Source
+from palette.errors import UserError
 
 HDF5_SUFFIXES = (".h5", ".hdf5")
+BUNDLED = "bundled"
 
 
-def open_source(where: str | Path | None = None, split: str = "train") -> Source:
+def open_source(
+    where: str | Path | None = None,
+    split: str = "train",
+    inputs: str | Path | None = None,
+) -> Source:
     """A folder or picture file, an HDF5 file (.h5, .hdf5), or the bundled photographs.
 
     ``where`` is None or "bundled" for the latter; ``split`` ("train", "held_out") concerns them
-    alone. Raises UserError for what is missing or holds no pictures.
+    alone. ``inputs`` is another folder or file, with a partner for each picture: the source is then
+    a :class:`palette.data.pairs.Pairs`. Raises UserError for what is missing or holds no pictures,
+    and for partners that do not fit.
     """
-    if where is None or where == "bundled":
+    if inputs is None:
+        return _open(where, split)
+    if where is None or where == BUNDLED:
+        raise UserError(
+            f"--data.input {inputs} needs the targets of its pictures: name their --data"
+        )
+    first, second = Path(where).resolve(), Path(inputs).resolve()
+    if first == second or first in second.parents or second in first.parents:
+        raise UserError(
+            f"the targets {where} and the inputs {inputs} are one folder, or one is inside of the "
+            f"other: give each a folder of its own"
+        )
+    return Pairs(_open(where, split), _open(inputs, split), str(where), str(inputs))
+
+
+def _open(where: str | Path | None, split: str) -> SizedSource:
+    if where is None or where == BUNDLED:
         return BundledSource(split)
     path = Path(where)
     if path.suffix.lower() in HDF5_SUFFIXES:

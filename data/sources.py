@@ -10,6 +10,7 @@ from typing import Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
+from palette.data.decoding import upright_size
 from palette.data.images import SUFFIXES, list_pictures, read, read_stored, require_visible
 from palette.errors import UserError
 from palette.types import Picture
@@ -27,6 +28,12 @@ class Source(Protocol):
     @property
     def labels(self) -> list[str] | None:
         """The class of each picture, where the pictures have classes."""
+        ...
+
+    @property
+    def inputs(self) -> Source | None:
+        """What a user would hold of each picture, in the same order, where the pictures are the
+        targets of pairs: see :class:`palette.data.pairs.Pairs`."""
         ...
 
     def __len__(self) -> int: ...
@@ -49,8 +56,19 @@ class StoredSource(Source, Protocol):
         ...
 
 
+@runtime_checkable
+class SizedSource(StoredSource, Protocol):
+    """A source that knows the sizes of its pictures without decoding them."""
+
+    def size(self, index: int) -> tuple[int, int]:
+        """Height and width. Raises PictureError for a header that cannot be read."""
+        ...
+
+
 class _Files:
     """Pictures in files of their own."""
+
+    inputs: Source | None = None
 
     def __init__(self, paths: list[Path], ids: list[str], labels: list[str] | None) -> None:
         self._paths = paths
@@ -67,6 +85,9 @@ class _Files:
 
     def stored(self, index: int) -> NDArray:
         return read_stored(self._paths[index])
+
+    def size(self, index: int) -> tuple[int, int]:
+        return upright_size(self._paths[index])
 
     def fingerprint(self) -> str:
         return digest(f"{name} {_size(p)}" for name, p in zip(self.ids, self._paths, strict=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import overload
 
 from numpy.typing import NDArray
 
@@ -22,6 +23,7 @@ class Subset:
         self.ids = [source.ids[i] for i in self._indices]
         labels = source.labels
         self.labels = None if labels is None else [labels[i] for i in self._indices]
+        self.inputs = None if source.inputs is None else subset(source.inputs, self._indices)
 
     def __len__(self) -> int:
         return len(self._indices)
@@ -44,6 +46,21 @@ class StoredSubset(Subset):
         return self._stored.stored(self._indices[index])
 
 
+@overload
+def subset(source: StoredSource, indices: Sequence[int]) -> StoredSubset: ...
+
+
+@overload
+def subset(source: Source, indices: Sequence[int]) -> Subset: ...
+
+
+def subset(source: Source, indices: Sequence[int]) -> Subset:
+    """These pictures of ``source``, and where it has pairs their inputs."""
+    if isinstance(source, StoredSource):
+        return StoredSubset(source, indices)
+    return Subset(source, indices)
+
+
 def split(source: Source, share: float) -> tuple[Source, Source | None]:
     """Training pictures, and the ``share`` of them that validation gets; None where it gets none.
 
@@ -56,9 +73,8 @@ def split(source: Source, share: float) -> tuple[Source, Source | None]:
         held = {min(range(len(places)), key=places.__getitem__)}
     if not held or len(held) == len(places):
         return source, None
-    kind = StoredSubset if isinstance(source, StoredSource) else Subset
     rest = [i for i in range(len(places)) if i not in held]
-    return kind(source, rest), kind(source, sorted(held))  # type: ignore[arg-type]
+    return subset(source, rest), subset(source, sorted(held))
 
 
 def _place(name: str) -> float:

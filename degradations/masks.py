@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -179,39 +177,3 @@ class Border:
         right = params["width"] - params["right"]
         missing[params["top"] : bottom, params["left"] : right] = False
         return missing
-
-
-@dataclass(frozen=True)
-class MaskFiles:
-    """Masks from picture files; bright (> 127) is missing. Params: size, file, flips.
-
-    The file is chosen at random, resized (nearest) to the picture and flipped at random.
-    """
-
-    files: tuple[str, ...]
-
-    @classmethod
-    def folder(cls, path: str | Path) -> MaskFiles:
-        """All PNG masks of a folder, in the order of their names."""
-        files = tuple(sorted(str(file) for file in Path(path).glob("*.png")))
-        if not files:
-            raise UserError(f"no PNG masks in {path}")
-        return cls(files)
-
-    def draw(self, spec: Spec, rng: np.random.Generator) -> Params:
-        return {
-            "height": spec.height,
-            "width": spec.width,
-            "file": self.files[rng.integers(len(self.files))],
-            "flip_rows": bool(rng.integers(2)),
-            "flip_columns": bool(rng.integers(2)),
-        }
-
-    def mask(self, params: Params) -> Mask:
-        grey = cv2.imread(params["file"], cv2.IMREAD_GRAYSCALE)
-        if grey is None:
-            raise UserError(f"cannot read the mask {params['file']}")
-        size = (params["width"], params["height"])
-        missing = cv2.resize(grey, size, interpolation=cv2.INTER_NEAREST_EXACT) > 127
-        missing = missing[::-1] if params["flip_rows"] else missing
-        return np.ascontiguousarray(missing[:, ::-1] if params["flip_columns"] else missing)

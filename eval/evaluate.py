@@ -11,7 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from palette.data.pairs import check_inputs
 from palette.data.sources import Source
+from palette.degradations.mask_files import MaskFiles
 from palette.errors import UserError
 from palette.eval import workspace as files
 from palette.eval.cas_rows import CasTest, cas_test, save_test, train_rows
@@ -27,6 +29,7 @@ from palette.eval.request import Request
 from palette.eval.settings import USUAL_OF_HOLES, USUAL_OF_MODELS, Settings, weights_for
 from palette.eval.workspace import Workspace, stopwatch
 from palette.shard import Shard
+from palette.types import Task
 
 
 def evaluate(
@@ -47,6 +50,7 @@ def evaluate_shard(
     :func:`palette.eval.merge.merge` joins the folders of all shards into the report that one run
     would have made.
     """
+    check_given(model.task, source, request)
     protocol = None if request.protocol is None else find_protocol(request.protocol)
     if protocol is not None and (reason := protocol.misfit(model.task)):
         raise UserError(f"protocol {protocol.name} {reason}: choose another protocol")
@@ -55,12 +59,17 @@ def evaluate_shard(
     weights = weights_for(settings, request.weights)
     plan = _plan(source, request, protocol)
     cas = cas_test(settings, request, shard, plan.labels)
+    masks = None if plan.masks is None else plan.masks[0].digest
+    settled = None if protocol is None else protocol.as_json()
+    if settled is not None and masks is not None:
+        settled["operator"] = f"masks {masks}"
     manifest = {
-        **_manifest_of_request(request, protocol, settings, weights, cas),
+        **_manifest_of_request(request, settled, settings, weights, cas),
         "classical": list(model.task.classical),
         "model": model.describe(),
         "weights": model.digest,
         "source": source.fingerprint(),
+        "masks": masks,
         "names": plan.names,
         "pictures": len(plan.names),
         "samples": plan.samples,
@@ -77,6 +86,17 @@ def evaluate_shard(
     return workspace
 
 
+def check_given(task: Task, source: Source, request: Request) -> None:
+    """UserError where what is named beside the pictures is not for the task."""
+    check_inputs(source, task)
+    if source.inputs is not None and request.protocol is not None:
+        raise UserError(
+            f"protocol {request.protocol} degrades the pictures itself: leave --data.input out"
+        )
+    if request.mask_files is not None and not task.masked:
+        raise UserError(f"{task.name} fills no holes: leave --mask-files out, or choose --task")
+
+
 def finish(workspace: Workspace) -> Report:
     """The report of a workspace whose blocks are all done."""
     manifest = files.read_json(workspace.root / "manifest.json")
@@ -91,15 +111,14 @@ def finish(workspace: Workspace) -> Report:
 
 def _manifest_of_request(
     request: Request,
-    protocol: Protocol | None,
+    settled: dict[str, Any] | None,
     settings: Settings,
     weights: dict[str, Weights],
     cas: CasTest | None,
 ) -> dict[str, Any]:
-    settled = protocol and protocol.as_json()
     return {
         "kind": "evaluate",
-        "title": request.title or f"Evaluation{' by ' + protocol.name if protocol else ''}",
+        "title": request.title or f"Evaluation{' by ' + settled['name'] if settled else ''}",
         "protocol": settled and {**settled, "digest": files.digest(settled)},
         "dataset": request.dataset,
         "answers": list(request.answers),
@@ -117,8 +136,10 @@ def _plan(source: Source, request: Request, protocol: Protocol | None) -> Plan:
     count = len(source) if limit is None else min(limit, len(source))
     if count == 0:
         raise UserError("the source holds no pictures: nothing to evaluate")
+    names = files.names_of(source.ids[:count])
+    masks = None if request.mask_files is None else MaskFiles(request.mask_files)
     return Plan(
-        names=files.names_of(source.ids[:count]),
+        names=names,
         labels=[None if labels is None else str(labels[i]) for i in range(count)],
         answers=tuple(request.answers),
         samples=request.samples if "sample" in request.answers else 1,
@@ -126,4 +147,5 @@ def _plan(source: Source, request: Request, protocol: Protocol | None) -> Plan:
         operator=protocol.operator if protocol else None,
         side=protocol.side if protocol else None,
         resize=protocol.resize if protocol else "bicubic",
+        masks=None if masks is None else (masks, masks.for_pictures(names)),
     )

@@ -13,6 +13,8 @@ from torch.nn.functional import interpolate
 
 from palette.data.sources import Source
 from palette.degradations import Degradation
+from palette.degradations.mask_files import MaskFiles
+from palette.degradations.masks import Hole
 from palette.errors import PictureError, UserError
 from palette.eval import workspace as files
 from palette.eval.gallery import Gallery, Record, Row, failure, read_records
@@ -56,7 +58,8 @@ class Plan:
     """Which pictures are restored, and how.
 
     ``operator``, ``side`` and ``resize`` are those of :class:`palette.eval.protocols.Protocol`;
-    ``samples`` is the number of samples of every picture.
+    ``samples`` is the number of samples of every picture; ``masks`` are a user's own, with the one
+    of each picture by name.
     """
 
     names: list[str]
@@ -67,6 +70,7 @@ class Plan:
     operator: Degradation | None
     side: int | None
     resize: SquareResize = "bicubic"
+    masks: tuple[MaskFiles, list[str]] | None = None
 
 
 def restore(model: Model, source: Source, workspace: Workspace, plan: Plan, shard: Shard) -> None:
@@ -97,7 +101,7 @@ def _observe(
     """Prepare, degrade and save one picture."""
     name = plan.names[index]
     clean = prepared(source.read(index), plan, task.multiple, name)
-    observation, params = degraded(task, plan.operator, clean, rng(plan.seed, "degrade", index))
+    observation, params = _given(task, source, plan, index, clean)
     missing = None
     workspace.write_pixels("reference", name, to_uint8(clean))
     workspace.write_pixels("input", name, to_uint8(observation.picture))
@@ -109,6 +113,21 @@ def _observe(
         workspace.write_pixels("mask", name, observation.mask.astype(np.uint8) * 255)
     height, width = clean.shape[:2]
     return observation, Record(name, height, width, plan.labels[index], missing, params)
+
+
+def _given(
+    task: Task, source: Source, plan: Plan, index: int, clean: Picture
+) -> tuple[Observation, Params]:
+    """What the model is given of one picture, and how it came about."""
+    height, width = clean.shape[:2]
+    if source.inputs is not None:
+        scale = task.scale or 1
+        return Observation(source.inputs.read(index)[: height // scale, : width // scale]), {}
+    if plan.masks is not None:
+        masks, names = plan.masks
+        params, hole = masks.params_of(names[index], Spec(height, width)), Hole(masks)
+        return Observation(hole.apply(clean, params), hole.mask(params)), params
+    return degraded(task, plan.operator, clean, rng(plan.seed, "degrade", index))
 
 
 def _restore_block(

@@ -86,6 +86,10 @@ class Request(Measuring):
 
     protocol: str | None = None
     """Frozen settings, with the paper's rows: palette-jpeg-q5, sr3-64-256, photos-jpeg, …"""
+    mask_files: str | None = None
+    """Your own masks, for models that fill holes: a folder, FILE.npz or FILE.npz:ARRAY. Each
+    picture gets the mask of its name; where no mask has the name of a picture, all get them in
+    order. They take the place of those of a protocol."""
     limit: int | None = None
     """Only this many pictures, the first ones. None: all."""
     answers: Answers = ANSWERS

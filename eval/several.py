@@ -16,7 +16,7 @@ from pathlib import Path
 from palette.data.sources import Source
 from palette.errors import UserError
 from palette.eval import workspace as files
-from palette.eval.evaluate import evaluate_shard, finish
+from palette.eval.evaluate import check_given, evaluate_shard, finish
 from palette.eval.pictures import Model
 from palette.eval.protocols import find_protocol
 from palette.eval.report.files import write_overview
@@ -51,6 +51,8 @@ def evaluate_tasks(
         (model,) = models.values()
         workspace = evaluate_shard(model, source, root, request, shard)
         return finish(workspace) if shard.of == 1 else None
+    for model in models.values():
+        check_given(model.task, source, request)
     title = request.title or "Evaluation"
     _claim(models, source, root, title)
     reports = {}

@@ -35,6 +35,8 @@ def train(
     options: Mapping[str, Any] | None = None,
     config: Mapping[str, Any] | str | Path | None = None,
     val: str | Path | None = None,
+    input: str | Path | None = None,
+    val_input: str | Path | None = None,
     init: str | Path | None = None,
     init_partial: bool = False,
     log: Log | None = None,
@@ -43,17 +45,18 @@ def train(
 
     ``task`` is a key of ``palette.tasks.TASKS``; ``data`` a folder of pictures, an .h5 file or
     "bundled" (without it what ``config`` names, or else "bundled"); ``out`` a new folder for the
-    run; ``options`` the task's own, e.g. {"scale": 4};
-    ``val`` pictures for validation (otherwise a share of ``data``); ``init`` a model whose weights
-    the run starts from, with ``init_partial`` those that fit; ``log`` a function that gets each
-    step's numbers and pictures by name, ``log(step, {"train/loss": 0.3, …})``;
+    run; ``options`` the task's own, e.g. {"scale": 4}; ``val`` pictures for validation (otherwise a
+    share of ``data``); ``input`` what was made of each picture of ``data``, ``val_input`` of
+    ``val``, for the task "paired"; ``init`` a model whose weights the run starts from, with
+    ``init_partial`` those that fit; ``log`` a function that gets each step's numbers and pictures
+    by name, ``log(step, {"train/loss": 0.3, …})``;
     ``config`` nested settings, e.g. {"model": {"preset": "small"}, "train": {"batch": 8}}, a TOML
     file or the name of a recipe. Raises UserError for bad settings or data, Preempted, Diverged.
     """
     from palette.training.state import Init
 
     layer = read_settings(Path(config)) if isinstance(config, str | Path) else dict(config or {})
-    places = {key: str(p) for key, p in {"path": data, "val": val}.items() if p is not None}
+    places = _places(path=data, val=val, input=input, val_input=val_input)
     given = {"data": places, "steps": steps, "seed": seed, "options": options}
     given = {key: value for key, value in given.items() if value is not None}
     resolved, members = resolve(task, layer, given)
@@ -72,33 +75,45 @@ def start_run(
     """Train in the new folder ``out``; UserError where it is inside of the pictures."""
     from palette.training.loop import train as run
 
-    config = _placed(config, out)
-    run(config, members, *sources(config), out, init=init, log=log)
+    run(*_fitted(_placed(config, out), members), out, init=init, log=log)
 
 
 def plan_run(config: RunConfig, members: Sequence[Member], out: Path) -> str:
     """What :func:`start_run` would do, as text; nothing is written."""
     from palette.training.plan import plan
 
-    config = _placed(config, out)
-    return plan(config, members, *sources(config))
+    return plan(*_fitted(_placed(config, out), members))
 
 
 def _placed(config: RunConfig, out: Path) -> RunConfig:
     """With absolute paths; UserError where ``out`` is inside of the pictures."""
     config = replace(config, data=_absolute(config.data))
-    if Path(config.data.path) in (out.resolve(), *out.resolve().parents):
-        raise UserError(f"{out} is inside of the pictures {config.data.path}: choose another --out")
+    for place in (config.data.path, config.data.input):
+        if place is not None and Path(place) in (out.resolve(), *out.resolve().parents):
+            raise UserError(f"{out} is inside of the pictures {place}: choose another --out")
     return config
+
+
+def _fitted(
+    config: RunConfig, members: Sequence[Member]
+) -> tuple[RunConfig, Sequence[Member], Source, Source | None]:
+    """With what the pictures for training and validation decide, and these."""
+    from palette.fitting import fit
+
+    source, val = sources(config)
+    return *fit(config, members, source, val), source, val
+
+
+def _places(**places: str | Path | None) -> dict[str, str]:
+    """Those that are named."""
+    return {key: str(place) for key, place in places.items() if place is not None}
 
 
 def _absolute(data: DataConfig) -> DataConfig:
     """Paths that stay true when the run is continued from another folder."""
-
-    def whole(path: str | None) -> str | None:
-        return path if path in (None, "bundled") else str(Path(path).resolve())
-
-    return replace(data, path=whole(data.path) or data.path, val=whole(data.val))
+    named = _places(path=data.path, val=data.val, input=data.input, val_input=data.val_input)
+    whole = {key: str(Path(path).resolve()) for key, path in named.items() if path != "bundled"}
+    return replace(data, **whole)
 
 
 def sources(config: RunConfig) -> tuple[Source, Source | None]:
@@ -106,9 +121,12 @@ def sources(config: RunConfig) -> tuple[Source, Source | None]:
     from palette.data.opening import open_source
 
     data = config.data
-    if data.val is None and data.path == "bundled":
+    if data.val is None and data.val_input is not None:
+        raise UserError(f"--data.val-input {data.val_input} has no targets: name their --val")
+    if data.val is None and data.path == "bundled" and data.input is None:
         return open_source(data.path), open_source(data.path, split="held_out")
-    return open_source(data.path), None if data.val is None else open_source(data.val)
+    val = None if data.val is None else open_source(data.val, inputs=data.val_input)
+    return open_source(data.path, inputs=data.input), val
 
 
 def resume(
@@ -116,13 +134,15 @@ def resume(
     steps: int | None = None,
     data: str | Path | None = None,
     val: str | Path | None = None,
+    input: str | Path | None = None,
+    val_input: str | Path | None = None,
     log: Log | None = None,
 ) -> Restorer:
     """Continue a stopped run, or a finished one to more ``steps`` in all; return its model.
 
-    The same run, to the same bits: ``data`` and ``val`` name a new place of the same pictures;
-    ``log`` is as in :func:`train`. To start another training from its weights use :func:`train`
-    with ``init``.
+    The same run, to the same bits: ``data``, ``val``, ``input`` and ``val_input`` name a new place
+    of the same pictures; ``log`` is as in :func:`train`. To start another training from its
+    weights use :func:`train` with ``init``.
 
     Raises as :func:`train` does, IntegrityError for a damaged checkpoint, InUse for a run that
     another process continues.
@@ -133,11 +153,10 @@ def resume(
     values = read_toml(run / "config.toml")
     if steps is not None:
         values["steps"] = steps
-    moved = {"path": data, "val": val}
-    moved = {key: str(place) for key, place in moved.items() if place is not None}
+    moved = _places(path=data, val=val, input=input, val_input=val_input)
     resolved, members = resolve(values.get("task", ""), values, {"data": moved})
     resolved = replace(resolved, data=_absolute(resolved.data))
-    training.train(resolved, members, *sources(resolved), run, resume=True, log=log)
+    training.train(*_fitted(resolved, members), run, resume=True, log=log)
     return load(run, task=members[0].name, device=resolved.train.device)
 
 
@@ -192,6 +211,7 @@ def search(
     model: str | Path,
     data: str | Path = "bundled",
     *,
+    input: str | Path | None = None,
     task: str | None = None,
     scale: int | None = None,
     pictures: int = 24,
@@ -208,9 +228,9 @@ def search(
     ``route``: fields of :class:`palette.restoring.sampling.Route` (steps, sampler, start, eta …);
     restoring uses the levels for this sampler, start and number of steps, and for this task:
     ``task`` and ``scale`` as in :func:`load`. ``samples`` of each of
-    ``pictures`` crops are compared with ``reference_steps`` ancestral steps; ``data`` as in
-    :func:`train`, unseen in training. ``progress`` gets every improvement and its score, first
-    that of the logsnr grid. Raises UserError and IntegrityError as :func:`load` does.
+    ``pictures`` crops are compared with ``reference_steps`` ancestral steps; ``data`` and
+    ``input`` as in :func:`train`, unseen in training. ``progress`` gets every improvement and its
+    score, first that of the logsnr grid. Raises UserError and IntegrityError as :func:`load` does.
     """
     from palette.checkpoint import save_searched
     from palette.data.opening import open_source
@@ -220,7 +240,7 @@ def search(
 
     begin = Sampling(**asdict(from_dict(Route, route)), grid="logsnr")
     restorer = load(model, task=task, scale=scale, device=device, precision=precision)
-    source = open_source(data, split="held_out")
+    source = open_source(data, "held_out", input)
     crops = take_crops(restorer, source, pictures, seed)
     trial = Trial(restorer, crops, samples, reference_steps)
     before = trial.score(begin)
@@ -249,6 +269,7 @@ def evaluate(
     data: str | Path = "bundled",
     out: str | Path = "report",
     *,
+    input: str | Path | None = None,
     task: str | None = None,
     scale: int | None = None,
     **request: Any,
@@ -259,7 +280,8 @@ def evaluate(
     several, the result is an Overview, and the Report of each is in ``out`` / NAME. ``task`` and
     ``scale`` choose one of them, as in :func:`load`; so does a protocol that fits one alone.
 
-    ``data`` as in :func:`train`; "bundled" is the held-out part. ``request``: fields of
+    ``data`` as in :func:`train`; "bundled" is the held-out part. ``input``: what was made of each
+    picture, instead of degrading it; a model of "paired" needs it. ``request``: fields of
     :class:`palette.eval.request.Request` (metrics, protocol, limit, answers, samples, seed …);
     others are a UserError, as is a folder ``out`` of another evaluation.
     """
@@ -274,7 +296,7 @@ def evaluate(
         asked = task is not None or scale is not None
         model = model.doing(find_member(model.members, task, scale)) if asked else model
         restorers = {model.member.name: model}
-    report = evaluate_tasks(restorers, open_source(data, split="held_out"), out, checked)
+    report = evaluate_tasks(restorers, open_source(data, "held_out", input), out, checked)
     assert report is not None  # as only a shard has none
     return report
 

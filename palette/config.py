@@ -137,6 +137,11 @@ class DataConfig:
     val: Annotated[str | None, tyro.conf.arg(aliases=["--val"])] = None
     """Pictures for validation: a folder or an .h5 file. Without it a share of the training pictures
     is held out; of the bundled ones, those that are held out anyway."""
+    input: str | None = None
+    """Of the task paired: what was made of each picture of --data, a folder or an .h5 file. The
+    partner has the same path below the folder, and the same size or one 2 to 8 times smaller."""
+    val_input: str | None = None
+    """The same for --val."""
     val_share: float = 0.05
     """Share that is held out, by the digests of the names."""
     val_crops: int = 8

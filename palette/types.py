@@ -84,13 +84,15 @@ luma, which the condition has."""
 class Task(Protocol):
     """A degradation plus a few lines. Training, restoring and evaluating call the same methods.
 
-    :class:`palette.tasks.base.DegradedTask` has the defaults.
+    :class:`palette.tasks.base.AnyTask` has the defaults.
     """
 
     name: ClassVar[str]
     """That of ``palette train NAME``."""
     masked: ClassVar[bool]
     """Whether an observation must have a mask."""
+    paired: ClassVar[bool]
+    """Whether observations come with the pictures, in pairs, and are not made by ``degrade``."""
     batched: ClassVar[bool]
     """Whether the task can degrade on the device, by ``condition_batch``."""
     resize: ClassVar[bool]

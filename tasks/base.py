@@ -23,58 +23,29 @@ from palette.types import Condition, Member, Observation, Params, Picture, Spec,
 
 
 @dataclass(frozen=True)
-class DegradedTask(ABC):
-    """What every task has: the options that say what damaged a picture, and what it can do.
-
-    The fields without ``init`` and the class variables are what :class:`palette.types.Task` asks
-    for; a task that has a choice declares the field again, as an option.
-    """
-
-    degradation: str = ""
-    """A degradation by name, or a mixture such as "bsr:0.7,sr_bicubic:0.3"."""
-    severity: float | None = None
-    """0 mild to 1 harsh, inside of the published ranges; without it all of them."""
-    pins: Annotated[tuple[str, ...], tyro.conf.arg(name="set")] = field(
-        default=(), metadata={"key": "set"}
-    )
-    """Parameters held fixed: palette_jpeg.quality=40 with --degradation palette_jpeg,
-    jpeg.quality=40 with bsr."""
-    conditioning: tyro.conf.Suppress[str] = field(default="none", init=False, repr=False)
-    scale: tyro.conf.Suppress[int | None] = field(default=None, init=False, repr=False)
+class AnyTask(ABC):
+    """What every task can do; :class:`palette.types.Task` describes it all."""
 
     name: ClassVar[str]
-    masked: ClassVar[bool]
+    masked: ClassVar[bool] = False
+    paired: ClassVar[bool] = False
     batched: ClassVar[bool] = False
     resize: ClassVar[bool] = False
     coloured: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        check_severity(self.severity)
-        check_pins(self.operator, parse_pins(self.pins), self.degradation)
 
     @property
     def target(self) -> TargetName:
         return "residual"
 
     @property
-    def multiple(self) -> int:
-        return self.scale or 1
-
-    @property
     def classical(self) -> Mapping[str, Callable[[Observation], Picture]]:
         return {}
 
-    @property
-    def operator(self) -> Degradation:
-        """What turns a clean picture into the observed one."""
-        return build(self.degradation, self.multiple)
-
     def members(self) -> tuple[Member, ...]:
-        return (Member(self.name, self),)
+        return (Member(self.name, self),)  # type: ignore[arg-type]
 
-    def draw(self, spec: Spec, rng: np.random.Generator) -> Params:
-        params = self.operator.draw(replace(spec, severity=self.severity), rng)
-        return pin(params, parse_pins(self.pins), self.degradation) if self.pins else params
+    @abstractmethod
+    def draw(self, spec: Spec, rng: np.random.Generator) -> Params: ...
 
     @abstractmethod
     def degrade(self, clean: Picture, params: Params) -> Observation: ...
@@ -98,6 +69,44 @@ class DegradedTask(ABC):
 
 
 @dataclass(frozen=True)
+class DegradedTask(AnyTask):
+    """A task whose pictures are damaged by a degradation, with the options that say by which.
+
+    The fields without ``init`` are what :class:`palette.types.Task` asks for; a task that has a
+    choice declares the field again, as an option.
+    """
+
+    degradation: str = ""
+    """A degradation by name, or a mixture such as "bsr:0.7,sr_bicubic:0.3"."""
+    severity: float | None = None
+    """0 mild to 1 harsh, inside of the published ranges; without it all of them."""
+    pins: Annotated[tuple[str, ...], tyro.conf.arg(name="set")] = field(
+        default=(), metadata={"key": "set"}
+    )
+    """Parameters held fixed: palette_jpeg.quality=40 with --degradation palette_jpeg,
+    jpeg.quality=40 with bsr."""
+    conditioning: tyro.conf.Suppress[str] = field(default="none", init=False, repr=False)
+    scale: tyro.conf.Suppress[int | None] = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        check_severity(self.severity)
+        check_pins(self.operator, parse_pins(self.pins), self.degradation)
+
+    @property
+    def multiple(self) -> int:
+        return self.scale or 1
+
+    @property
+    def operator(self) -> Degradation:
+        """What turns a clean picture into the observed one."""
+        return build(self.degradation, self.multiple)
+
+    def draw(self, spec: Spec, rng: np.random.Generator) -> Params:
+        params = self.operator.draw(replace(spec, severity=self.severity), rng)
+        return pin(params, parse_pins(self.pins), self.degradation) if self.pins else params
+
+
+@dataclass(frozen=True)
 class WholePictureTask(DegradedTask):
     """Every pixel is to be made, and the simplest restoration is what the network is shown."""
 
@@ -105,7 +114,6 @@ class WholePictureTask(DegradedTask):
     """In training, augment what the network is shown and show it the strength (Ho et al. 2022,
     cascades); needs --model.strength. `palette restore --strength` chooses it."""
 
-    masked: ClassVar[bool] = False
     batched: ClassVar[bool] = True
 
     def draw(self, spec: Spec, rng: np.random.Generator) -> Params:

@@ -13,6 +13,7 @@ from palette.tasks.colorization import Colorization
 from palette.tasks.denoising import Denoising
 from palette.tasks.inpainting import Inpainting
 from palette.tasks.jpeg_restoration import JpegRestoration
+from palette.tasks.paired import Paired
 from palette.tasks.super_resolution import SuperResolution
 from palette.tasks.uncropping import Uncropping
 from palette.types import Member, Task
@@ -26,6 +27,7 @@ TASKS: dict[str, type[Any]] = {
         Inpainting,
         Uncropping,
         Denoising,
+        Paired,
     )
 }
 

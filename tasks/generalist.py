@@ -59,7 +59,8 @@ class Generalist:
     def _part(self, name: str, weight: float) -> list[Member]:
         options = dict(self.parts.get(name, {}))
         task = options.pop("task", name)
-        scaled = task in available() and "scale" in options_of(available()[task])
+        own = options_of(available()[task]).get("scale") if task in available() else None
+        scaled = own is not None and own.default is not None  # None: the pairs decide it
         if not scaled or "scale" in options:
             return [Member(name, make_task(task, options), weight)]
         scales = self._scales()

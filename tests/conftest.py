@@ -70,7 +70,22 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> dict[str, Path]:
+def blurred(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> Path:
+    """What Pillow makes of ``photos``: their partners in pairs, all PNG."""
+    from PIL import Image, ImageFilter
+
+    folder = tmp_path_factory.mktemp("blurred")
+    for path in photos.rglob("*.*"):
+        partner = (folder / path.relative_to(photos)).with_suffix(".png")
+        partner.parent.mkdir(exist_ok=True)
+        Image.open(path).convert("RGB").filter(ImageFilter.GaussianBlur(2)).save(partner)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained(
+    tmp_path_factory: pytest.TempPathFactory, photos: Path, blurred: Path
+) -> dict[str, Path]:
     """A run of two steps for each task."""
     import palette
     from palette.tasks import TASKS
@@ -78,7 +93,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> dict[str,
     runs = {}
     for task in TASKS:
         runs[task] = tmp_path_factory.mktemp("runs") / task
-        palette.train(task, data=photos, out=runs[task], steps=2, config=TINY)
+        given = blurred if TASKS[task].paired else None
+        palette.train(task, data=photos, out=runs[task], input=given, steps=2, config=TINY)
     return runs
 
 

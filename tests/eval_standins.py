@@ -21,6 +21,7 @@ class Halving:
 
     name: ClassVar[str] = "halving"
     masked: ClassVar[bool] = False
+    paired: ClassVar[bool] = False
     batched: ClassVar[bool] = False
     resize: ClassVar[bool] = False
     coloured: ClassVar[bool] = False
@@ -89,6 +90,7 @@ class Crops:
 
     count: int = 5
     labels: None = None
+    inputs: None = None
 
     @property
     def ids(self) -> list[str]:

@@ -39,6 +39,9 @@ class Evaluate:
     """How many times larger, for a model that has several scales."""
     data: str = "bundled"
     """Clean pictures: a folder, an .h5 file, or "bundled" (the held-out part)."""
+    input: Annotated[str | None, tyro.conf.arg(name="data.input")] = None
+    """What was made of each of them, instead of degrading them: a folder or an .h5 file, with the
+    same paths. A model of paired needs it."""
     out: Path = Path("report")
     """A new folder, or one where this very evaluation was begun."""
     shard: str = "0/1"
@@ -54,7 +57,7 @@ def run(args: Evaluate) -> int:
     from palette.eval.several import evaluate_tasks
 
     shard = parse_shard(args.shard)
-    source = open_source(args.data, split="held_out")
+    source = open_source(args.data, "held_out", args.input)
     found = load_tasks(args.model, args.task, args.scale, args.request.device)
     models = {name: model.using(args.sampling) for name, model in found.items()}
     report = evaluate_tasks(models, source, args.out, args.request, shard)

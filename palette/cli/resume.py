@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
@@ -24,11 +25,15 @@ class Resume:
     """Where the training pictures are now; they must be the same."""
     val: Path | None = None
     """Where the validation pictures are now."""
+    input: Annotated[Path | None, tyro.conf.arg(name="data.input")] = None
+    """Where the inputs of pairs are now."""
+    val_input: Annotated[Path | None, tyro.conf.arg(name="data.val-input")] = None
+    """Where the inputs of the validation pairs are now."""
 
 
 def run(args: Resume) -> int:
     from palette.api import resume
 
-    resume(args.run, args.steps, args.data, args.val)
+    resume(args.run, args.steps, args.data, args.val, args.input, args.val_input)
     print(f"the model is in {args.run}: palette restore {args.run} IN OUT")
     return OK

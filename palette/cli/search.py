@@ -27,6 +27,8 @@ class Search:
     route: Annotated[Route, tyro.conf.OmitArgPrefixes] = field(default_factory=Route)
     data: str = "bundled"
     """Clean pictures that the model has not seen: a folder, an .h5 file, or "bundled"."""
+    input: Annotated[str | None, tyro.conf.arg(name="data.input")] = None
+    """What was made of each of them, for a model of paired: a folder or an .h5 file."""
     pictures: int = 24
     """Crops of the training size that are restored in each trial."""
     samples: int = 4
@@ -54,6 +56,7 @@ def run(args: Search) -> int:
     best = search(
         args.model,
         args.data,
+        input=args.input,
         task=args.task,
         scale=args.scale,
         pictures=args.pictures,

@@ -31,8 +31,8 @@ def run(args: Tasks) -> int:
 
 
 def _option(key: str, field: Field[Any]) -> str:
-    """The flag with its default, … for none; "" where only a TOML file has the option."""
-    if field.default is MISSING:  # a table
+    """The flag with its default, … for none; "" where there is no flag."""
+    if field.default is MISSING or field.metadata.get("found"):  # a table; what data decide
         return ""
     value = "…" if field.default in (None, ()) else str(field.default)
     return f"--{key.replace('_', '-')}{STAY}{value}"

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from palette.data.crops import Crops as Cutter
+from palette.data.pairs import check_inputs
 from palette.data.sources import Source
 from palette.diffusion.schedule import logsnr
 from palette.errors import UserError
@@ -50,11 +51,21 @@ def take_crops(restorer: Restorer, source: Source, count: int, seed: int = 0) ->
     Each picture of the source in turn gives one.
     """
     task = restorer.task
+    check_inputs(source, task)
     side = restorer.model.config.data.size // task.multiple * task.multiple
     cutter = Cutter(side, flips=False)
-    clean = [cutter.crop(source.read(i % len(source)), rng(seed, "crop", i)) for i in range(count)]
-    draws = [task.draw(Spec(side, side), rng(seed, "degrade", i)) for i in range(count)]
-    observed = [task.degrade(crop, params) for crop, params in zip(clean, draws, strict=True)]
+    clean, observed = [], []
+    for i in range(count):
+        index, place = i % len(source), rng(seed, "crop", i)
+        if source.inputs is not None:
+            crop, given = cutter.pair(source.read(index), source.inputs.read(index), place)
+            observation = Observation(given)
+        else:
+            crop = cutter.crop(source.read(index), place)
+            params = task.draw(Spec(side, side), rng(seed, "degrade", i))
+            observation = task.degrade(crop, params)
+        clean.append(crop)
+        observed.append(observation)
     return Crops(clean, observed, [task.baseline(observation) for observation in observed])
 
 

@@ -33,12 +33,13 @@ from palette.training.validation import Validation
 
 FREE = {
     "steps",
-    "data.path",
-    "data.val",
+    *(f"data.{name}" for name in ("path", "val", "input", "val_input")),
     *(f"train.{name}" for name in ("workers", "device", "recompute", "keep", "patience", "log")),
     *(f"train.{name}_every" for name in ("checkpoint", "validate", "log")),
 }
 """Settings that `palette resume` may change: they leave the weights as they would have been."""
+MOVABLE = "mask_files"
+"""An option of a task that may change too: the digest of the masks says whether they are others."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,8 @@ class RunFolder:
     def _refuse_other_settings(self, before: dict[str, Any]) -> None:
         """UserError names settings that a run cannot change on its way and stay the same run."""
         then, now = _flat(before), _flat(to_dict(self.config))
-        differing = sorted(name for name in {*then, *now} - FREE if then.get(name) != now.get(name))
+        fixed = {name for name in {*then, *now} - FREE if not name.endswith(f".{MOVABLE}")}
+        differing = sorted(name for name in fixed if then.get(name) != now.get(name))
         if differing:
             named = ", ".join(f"{n} ({then.get(n)} then, {now.get(n)} now)" for n in differing)
             raise UserError(

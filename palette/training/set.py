@@ -21,7 +21,7 @@ from palette.data.stored import from_stored, is_grey
 from palette.diffusion.loss import CHROMA_SHARE, LUMA, LUMA_SHARE, Target
 from palette.errors import UserError
 from palette.seeding import rng
-from palette.types import Member, Params, Picture, Spec, Task
+from palette.types import Member, Observation, Params, Picture, Spec, Task
 
 MARGIN = 16
 """Pixels around a crop that are degraded with it and then cut off: what is there depends on the
@@ -97,36 +97,53 @@ class TrainingSet:
         """
         if task.masked:  # a hole belongs to the whole crop, and falsifies nothing beyond it
             return 0
+        if task.paired and task.scale is None:  # nothing is computed of a crop
+            return 0
         return max(math.ceil(MARGIN / task.multiple), REACH) * task.multiple
 
-    def clean(self, position: int, task: Task, side: int) -> Picture:
-        """A clean crop, (side, side, 3) in [0, 1]."""
-        seed, data = self.config.seed, self.config.data
-        stored = self._stored(position, task.coloured)
-        crop = self._crop(stored, rng(seed, "crop", position), task, side)
-        if task.coloured or rng(seed, "grey", position).random() >= data.grey_share:
-            return crop
-        return np.repeat((crop @ np.asarray(LUMA, np.float32))[..., None], 3, axis=2)
+    def case(
+        self, position: int, task: Task, side: int, params: Params
+    ) -> tuple[Picture, Observation]:
+        """A clean crop, (side, side, 3) in [0, 1], and what a user would hold of it."""
+        clean, given = self.crops(position, task, side)
+        return clean, task.degrade(clean, params) if given is None else Observation(given)
 
-    def _crop(self, stored: NDArray, draws: np.random.Generator, task: Task, side: int) -> Picture:
+    def crops(self, position: int, task: Task, side: int) -> tuple[Picture, Picture | None]:
+        """The clean crop, and of a paired task that of its input at the same place."""
+        seed, data = self.config.seed, self.config.data
+        index = self._index(position, task.coloured)
+        stored, draws = self.source.stored(index), rng(seed, "crop", position)
+        cut = Crops(self._cut(stored, task, side, draws), data.flips)
+        if task.paired:
+            assert self.source.inputs is not None
+            pair = cut.pair(stored, self.source.inputs.stored(index), draws)
+            sides = (side, side // task.multiple)
+        else:
+            pair, sides = [cut.crop(stored, draws)], [side]
+        crops = [_reduced(from_stored(crop), to) for crop, to in zip(pair, sides, strict=True)]
+        if not task.coloured and rng(seed, "grey", position).random() < data.grey_share:
+            luma = np.asarray(LUMA, np.float32)
+            crops = [np.repeat((crop @ luma)[..., None], 3, axis=2) for crop in crops]
+        return crops[0], crops[1] if task.paired else None
+
+    def _cut(self, stored: NDArray, task: Task, side: int, draws: np.random.Generator) -> int:
+        """Side of what is cut out of a picture and reduced to ``side``."""
         data = self.config.data
         if data.resize == "none" or (data.resize == "auto" and not task.resize):
-            return from_stored(Crops(side, data.flips).crop(stored, draws))
+            return side
         most = max(1.0, min(stored.shape[:2]) / side)
         steps = draws.integers(math.floor(SCALES * math.log2(most)) + 1)
-        large = Crops(round(side * 2 ** (steps / SCALES)), data.flips).crop(stored, draws)
-        small = cv2.resize(from_stored(large), (side, side), interpolation=cv2.INTER_AREA)
-        return np.asarray(small, np.float32)
+        multiple = task.multiple if task.paired else 1  # whole pixels of the input
+        return round(side / multiple * 2 ** (steps / SCALES)) * multiple
 
-    def _stored(self, position: int, coloured: bool) -> NDArray:
-        """The picture at a position; ``coloured``: the next one of its epoch that is not grey."""
+    def _index(self, position: int, coloured: bool) -> int:
+        """Of the picture at a position; ``coloured``: the next of its epoch that is not grey."""
         seed, count = self.config.seed, len(self.source)
         epoch, place = divmod(position, count)
         for step in range(count if coloured else 1):
-            there = epoch * count + (place + step) % count
-            stored = self.source.stored(epoch_order(seed, count, there))
-            if not (coloured and is_grey(stored)):
-                return stored
+            index = epoch_order(seed, count, epoch * count + (place + step) % count)
+            if not (coloured and is_grey(self.source.stored(index))):
+                return index
         raise UserError(f"all {count} pictures are grey: add coloured ones to learn colours from")
 
     def params(self, position: int, task: Task) -> Params:
@@ -142,10 +159,11 @@ class TrainingSet:
         """
         number = self.number(position)
         task = self.members[number].task
-        clean = self.clean(position, task, self.side(task))
+        side = self.side(task)
         if self.config.data.degrade_on == "device":
+            clean, _ = self.crops(position, task, side)
             return {"y": np.array((2 * clean - 1).transpose(2, 0, 1), order="C")}
-        observation = task.degrade(clean, self.params(position, task))
+        clean, observation = self.case(position, task, side, self.params(position, task))
         condition = task.condition(observation, rng(self.config.seed, "condition", position))
         inner = self._inner(task)
         layers = {
@@ -243,3 +261,10 @@ class TrainingSet:
         if balance:
             return Target(residual=True, scale=luma, gain=luma / coloured)
         return Target(residual=True, scale=whole)
+
+
+def _reduced(crop: Picture, side: int) -> Picture:
+    """A square crop at ``side`` pixels, by the means of areas."""
+    if len(crop) == side:
+        return crop
+    return np.asarray(cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA), np.float32)

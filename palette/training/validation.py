@@ -149,9 +149,8 @@ class Validation:
         task, data = member.task, self.config.data
         side = math.ceil(2 * data.size / task.multiple) * task.multiple
         crops = TrainingSet(self._source, [member], self.config)
-        clean = crops.clean(position, task, side)
         params = task.draw(Spec(side, side), rng(self.config.seed, "validation", position))
-        return Case(clean, task.degrade(clean, params))
+        return Case(*crops.case(position, task, side, params))
 
     def _restored(
         self, restorer: Restorer, number: int, answer: Answer, which: Sequence[int]

@@ -41,10 +41,11 @@ def fails(capsys: Capture, *args: object) -> str:
 
 @pytest.mark.parametrize("task", sorted(TASKS))
 def test_train_resume_restore_evaluate(
-    task: str, photos: Path, tmp_path: Path, capsys: Capture
+    task: str, photos: Path, blurred: Path, tmp_path: Path, capsys: Capture
 ) -> None:
     run = str(tmp_path / "run")
-    assert main(["train", task, "--data", str(photos), "--out", run, "--steps", "2", *SMALL]) == 0
+    data = ["--data", str(photos), *(["--data.input", str(blurred)] * TASKS[task].paired)]
+    assert main(["train", task, *data, "--out", run, "--steps", "2", *SMALL]) == 0
     assert main(["resume", run, "--steps", "3"]) == 0
     assert json.loads((tmp_path / "run/metrics.jsonl").read_text().splitlines()[-1])["step"] == 3
     extra = ["--extend", "4", "4", "4", "4"] if TASKS[task].masked else []
@@ -56,8 +57,7 @@ def test_train_resume_restore_evaluate(
     padded = (before[0] + 8, before[1] + 8, 3)
     assert after == grown.get(task, padded if extra else before)
     report = tmp_path / "report"
-    command = ["evaluate", run, "--data", str(photos), "--out", str(report), "--limit", "2"]
-    assert main(command) == 0
+    assert main(["evaluate", run, *data, "--out", str(report), "--limit", "2"]) == 0
     assert json.loads((report / "report.json").read_text())
     assert (report / "report.html").stat().st_size > 10_000
     capsys.readouterr()

@@ -120,6 +120,8 @@ def test_a_wheel_without_photographs_names_them(monkeypatch: pytest.MonkeyPatch)
 class Counting:
     """Three pictures of 8, 16 and more bits; counts its readings."""
 
+    inputs = None
+
     def __init__(self) -> None:
         rng = np.random.default_rng(0)
         eight = rng.integers(0, 256, (6, 7, 3)) / np.float32(255)

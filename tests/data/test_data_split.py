@@ -16,6 +16,8 @@ from palette.data.split import LEAST, split
 class Named:
     """A source whose pictures tell their number."""
 
+    inputs = None
+
     def __init__(self, ids: list[str], labels: list[str] | None = None) -> None:
         self.ids, self.labels = ids, labels
 

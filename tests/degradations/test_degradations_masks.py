@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import itertools
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from distributions import SURE, column, drawn, has_shares, is_integer_uniform, is_uniform
-from PIL import Image
 from scipy import stats
 
 from palette.degradations import build
 from palette.degradations.lama import LAMA, Lama
-from palette.degradations.masks import Boxes, Centre, Hole, MaskFiles
+from palette.degradations.masks import Boxes, Centre, Hole
 from palette.seeding import rng
 from palette.types import Picture, Spec
 
@@ -37,26 +35,6 @@ def test_the_centre_is_in_the_middle() -> None:
     expected = np.zeros((8, 12), bool)
     expected[2:6, 3:9] = True
     assert np.array_equal(mask, expected)
-
-
-def test_masks_from_files_are_bright_where_missing(tmp_path: Path) -> None:
-    grey = np.zeros((10, 20), np.uint8)
-    grey[:5] = 255
-    Image.fromarray(grey).save(tmp_path / "a.png")
-    shape = MaskFiles.folder(tmp_path)
-    seen, params = set(), shape.draw(Spec(30, 40), rng(0))
-    for i in range(20):
-        params = shape.draw(Spec(30, 40), rng(i))
-        mask = shape.mask(params)
-        assert mask.shape == (30, 40)
-        assert mask[:15].all() != params["flip_rows"]
-        assert mask.mean() == 0.5
-        seen.add((params["flip_rows"], params["flip_columns"]))
-    assert len(seen) == 4
-    with pytest.raises(ValueError, match="no PNG masks in"):
-        MaskFiles.folder(tmp_path / "nowhere")
-    with pytest.raises(ValueError, match="cannot read the mask"):
-        shape.mask(params | {"file": str(tmp_path / "gone.png")})
 
 
 def test_a_mask_of_another_size_is_refused() -> None:

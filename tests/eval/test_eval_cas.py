@@ -38,6 +38,7 @@ class Textures:
 
     each: int
     first: int = 0
+    inputs: None = None
 
     @property
     def ids(self) -> list[str]:

@@ -33,6 +33,7 @@ class Pictures:
     """A source of arrays."""
 
     labels = None
+    inputs = None
 
     def __init__(self, *pictures: np.ndarray) -> None:
         self.pictures = [picture.astype(np.float32) for picture in pictures]
@@ -193,7 +194,7 @@ def factors(task: str, resize: str, count: int = 200, side: int = 256) -> np.nda
     layer = {"data": {"resize": resize, "size": 32}}
     crops = of_pictures(task, layer, pictures=[ramp(side)])
     made = crops.members[0].task
-    clean = [crops.clean(position, made, 32) for position in range(count)]
+    clean = [crops.crops(position, made, 32)[0] for position in range(count)]
     slopes = [abs(c[16, -1, 0] - c[16, 0, 0]) for c in clean]
     for c in clean:
         assert c.shape == (32, 32, 3)
@@ -232,7 +233,7 @@ def test_crops_of_the_pictures_own_scale(task: str, resize: str) -> None:
 def test_a_picture_that_is_no_larger_than_a_crop_is_not_enlarged() -> None:
     crops = of_pictures("inpainting", {"data": {"size": 32}}, pictures=[ramp(20), ramp(33)])
     for position in range(8):
-        clean = crops.clean(position, crops.members[0].task, 32)
+        clean = crops.crops(position, crops.members[0].task, 32)[0]
         assert clean.shape == (32, 32, 3)
         assert np.abs(np.diff(clean[:, :, 0], axis=1)).max() < 1.1 / 19
 
@@ -265,7 +266,7 @@ def test_a_share_of_grey_crops_for_other_tasks() -> None:
         greys[int(example["task"])].append(bool(np.ptp(example["y"], axis=0).max() < 1e-5))
     assert np.mean(greys[0]) == pytest.approx(0.3, abs=0.13)
     assert not any(greys[1])
-    one = crops.clean(greys[0].index(True), Generalist("denoising").members()[0].task, 32)
+    one = crops.crops(greys[0].index(True), Generalist("denoising").members()[0].task, 32)[0]
     assert one.max() <= 1
 
 

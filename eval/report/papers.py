@@ -129,6 +129,8 @@ def beside(
     general = []
     if dataset is not None and manifest.get("dataset") != dataset:
         general.append(f"the pictures are not declared to be {dataset} (--dataset {dataset})")
+    if "FreeForm" in (manifest.get("protocol") or {}).get("operator", ""):
+        general.append("the holes were drawn here, not read from the paper's (--mask-files)")
     general += [
         f"the weights of {kind} are not the published ones"
         for kind, weights in manifest["weights_of_metrics"].items()

@@ -101,6 +101,8 @@ def test_comparable_only_if_everything_is_as_the_paper_has_it() -> None:
     assert "FID against 10000 pictures" in verdict(reference=None)[0]
     assert "not the published" in verdict(weights_of_metrics={"inception": {"published": False}})[0]
     assert "PD" in verdict(settings={"metrics": ["pd"]})[0]
+    drawn = {"operator": repr(find_protocol("palette-inpainting-freeform").operator)}
+    assert "--mask-files" in verdict(protocol=drawn)[0]
     assert "EfficientNet-B0" in verdict(settings={"metrics": ["ca"]})[0]
     assert verdict(settings={"metrics": ["psnr"]}) == ["none of its metrics was measured"]
 

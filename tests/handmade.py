@@ -37,39 +37,6 @@ def png_chunk(name: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
 
-def icc_profile(space: bytes, curve: bytes, matrix: np.ndarray | None) -> bytes:
-    """A minimal ICC version 2 profile: one curve for all channels and, for RGB, a matrix to XYZ."""
-
-    def xyz(values: np.ndarray) -> bytes:
-        return b"XYZ \0\0\0\0" + struct.pack(
-            ">3i", *np.rint(np.asarray(values) * 65536).astype(int)
-        )
-
-    text = b"made for a test\0"
-    tags = {
-        b"desc": b"desc\0\0\0\0" + struct.pack(">I", len(text)) + text + bytes(78),
-        b"cprt": b"text\0\0\0\0" + text,
-        b"wtpt": xyz(np.array([0.9642, 1, 0.8249])),
-    }
-    if matrix is None:
-        tags[b"kTRC"] = curve
-    else:
-        tags |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve)
-        tags |= {n: xyz(matrix[:, i]) for i, n in enumerate((b"rXYZ", b"gXYZ", b"bXYZ"))}
-    table, body = b"", b""
-    for name, tag in tags.items():
-        table += struct.pack(">4sII", name, 132 + 12 * len(tags) + len(body), len(tag))
-        body += tag + bytes(-len(tag) % 4)
-    data = struct.pack(">I", len(tags)) + table + body
-    header = bytearray(128)
-    header[0:4] = struct.pack(">I", 128 + len(data))
-    header[8:12] = b"\x02\x40\0\0"
-    header[12:16], header[16:20], header[20:24] = b"mntr", space, b"XYZ "
-    header[36:40] = b"acsp"
-    header[68:80] = struct.pack(">3i", 63190, 65536, 54061)
-    return bytes(header) + data
-
-
 def exif_block(order: str = "<", thumbnail: bytes = b"") -> bytes:
     """EXIF of a picture of 4000×3000 that lies on its side, with a maker's note and a thumbnail.
 

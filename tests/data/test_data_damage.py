@@ -19,7 +19,8 @@ from palette.errors import PictureError
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"hello, I am a text\n", b"\x89PNG\r\n\x1a\n", b"%!PS-Adobe-3.0"]
+    "content",
+    [b"", b"hello, I am a text\n", b"\x89PNG\r\n\x1a\n", b"%!PS-Adobe-3.0", b"PK\x03\x04\x14\0"],
 )
 def test_what_is_no_picture_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "broken.png"

@@ -102,11 +102,13 @@ def test_inverted_16_bit_grey_is_not_misread(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.rint(read(path).picture[..., 0] * 65535), deep)
 
 
-@pytest.mark.parametrize("kind", ["float32", "uint32", "int16"])
-def test_other_depths_are_refused(tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("kind", ["float16", "float32", "float64", "uint32", "int8", "int16"])
+def test_other_depths_are_refused(tmp_path: Path, kind: str, channels: int) -> None:
     path = tmp_path / "other.tif"
-    tifffile.imwrite(path, np.ones((8, 9), kind))
-    with pytest.raises(PictureError, match=r"other\.tif"):
+    photometric = "rgb" if channels == 3 else "minisblack"
+    tifffile.imwrite(path, np.ones((8, 9, channels), kind).squeeze(), photometric=photometric)
+    with pytest.raises(PictureError, match=r"other\.tif: .*8 or 16 bits"):
         read(path)
 
 

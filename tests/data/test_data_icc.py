@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import io
-import struct
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import tifffile
-from handmade import colours, icc_profile, unit
+from handmade import colours, unit
+from handmade_profiles import (
+    ADOBE,
+    GAMMA,
+    LINEAR,
+    P3,
+    PARAMETRIC,
+    TABLE,
+    icc_profile,
+    table_profile,
+)
 from PIL import Image, ImageCms
 
 from palette.data.images import read, read_stored, write
 from palette.data.metadata import Metadata
 from palette.data.stored import BitDepth, from_stored
 
-ADOBE = np.array(
-    [[0.60974, 0.20528, 0.14919], [0.31111, 0.62567, 0.06322], [0.01947, 0.06087, 0.74457]]
-)
-GAMMA = b"curv\0\0\0\0" + struct.pack(">IH", 1, 563) + b"\0\0"
-TABLE = b"curv\0\0\0\0" + struct.pack(">I9H", 9, *(int(65535 * (i / 8) ** 1.8) for i in range(9)))
-SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
-PARA = b"para\0\0\0\0\0\3\0\0" + struct.pack(">5i", *(round(v * 65536) for v in SRGB_CURVE))
-P3 = np.array(
-    [[0.51512, 0.29198, 0.15710], [0.24120, 0.69225, 0.06657], [-0.00105, 0.04189, 0.78407]]
-)
-PROFILES = {"adobe": (ADOBE, GAMMA), "p3": (P3, PARA), "table": (ADOBE, TABLE)}
+PROFILES = {"adobe": (ADOBE, GAMMA), "p3": (P3, PARAMETRIC), "table": (ADOBE, TABLE)}
 
 
 @pytest.mark.parametrize("name", PROFILES)
@@ -95,6 +94,47 @@ def test_written_in_its_profile_a_picture_is_what_it_was(
             assert image.info["icc_profile"] == profile
 
 
+@pytest.mark.parametrize("depth", [8, 16])
+def test_profiles_of_tables_go_both_ways_with_8_bits(tmp_path: Path, depth: int) -> None:
+    profile = table_profile(b"RGB ")
+    pixels = colours()
+    if depth == 8:
+        Image.fromarray(pixels).save(tmp_path / "a.tif", icc_profile=profile)
+        photo = read(tmp_path / "a.tif")
+    else:
+        tag = (34675, "B", len(profile), profile, True)
+        deep = pixels.astype(np.uint16) * 257
+        tifffile.imwrite(tmp_path / "a.tif", deep, photometric="rgb", extratags=[tag])
+        with pytest.warns(
+            UserWarning, match=r"a\.tif: read as 8 bits for its ICC profile: .*tables"
+        ):
+            photo = read(tmp_path / "a.tif")
+    assert photo.bit_depth == 8
+    assert np.abs(photo.picture - unit(pixels)).max() > 0.05
+    write(tmp_path / "b.png", photo.picture, metadata=photo.metadata)
+    image = Image.open(tmp_path / "b.png")
+    assert image.info["icc_profile"] == profile
+    back = read(tmp_path / "b.png").picture
+    assert np.abs(back - photo.picture).mean() < 1.5 / 255
+    inside = np.ptp(pixels.astype(int), axis=-1) < 90  # pale enough for sRGB
+    difference = np.abs(np.asarray(image).astype(int) - pixels)[inside]
+    assert inside.mean() > 0.1
+    assert difference.mean() < 2
+
+
+def test_inks_become_lights(tmp_path: Path) -> None:
+    profile = table_profile(b"CMYK")
+    inks = np.zeros((16, 16, 4), np.uint8)
+    inks[:8, :, 0] = 255
+    Image.fromarray(inks, "CMYK").save(tmp_path / "a.tif", icc_profile=profile)
+    photo = read(tmp_path / "a.tif")
+    assert photo.metadata.icc == b""
+    cyan, white = photo.picture[0, 0], photo.picture[15, 0]
+    assert cyan[0] < 0.2
+    assert cyan[1:].min() > 0.8
+    assert white.min() > 0.97
+
+
 def test_a_profile_that_does_not_fit_the_written_picture_is_left_out(tmp_path: Path) -> None:
     profile = icc_profile(b"GRAY", GAMMA, None)
     picture = unit(colours())
@@ -111,7 +151,7 @@ def test_a_picture_in_srgb_with_its_profile_is_untouched(tmp_path: Path) -> None
         [0.22249, 0.71687, 0.06061],
         [0.01392, 0.09708, 0.7141],
     ]
-    profile = icc_profile(b"RGB ", PARA, np.array(primaries))
+    profile = icc_profile(b"RGB ", PARAMETRIC, np.array(primaries))
     transform = ImageCms.buildTransform(
         io.BytesIO(profile), ImageCms.createProfile("sRGB"), "RGB", "RGB"
     )
@@ -123,8 +163,7 @@ def test_a_picture_in_srgb_with_its_profile_is_untouched(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("depth", [8, 16])
 def test_grey_profiles_are_converted(tmp_path: Path, depth: int) -> None:
-    linear = b"curv\0\0\0\0" + struct.pack(">I", 0)
-    profile = icc_profile(b"GRAY", linear, None)
+    profile = icc_profile(b"GRAY", LINEAR, None)
     grey = np.arange(0, 256, dtype=np.uint8).reshape(16, 16)
     path = tmp_path / "grey.png"
     image = Image.fromarray(grey if depth == 8 else grey.astype(np.uint16) * 257)

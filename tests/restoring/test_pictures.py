@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import struct
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,9 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from handmade import exif_block, icc_profile
+from handmade import exif_block
+from handmade_profiles import ADOBE as MATRIX
+from handmade_profiles import GAMMA, icc_profile
 from PIL import Image
 
 import palette
@@ -185,13 +186,7 @@ def test_alpha_stays_where_a_mask_or_a_border_says_what_is_missing() -> None:
     assert observation.mask.all()
 
 
-ADOBE = icc_profile(
-    b"RGB ",
-    b"curv\0\0\0\0" + struct.pack(">IH", 1, 563) + b"\0\0",
-    np.array(
-        [[0.60974, 0.20528, 0.14919], [0.31111, 0.62567, 0.06322], [0.01947, 0.06087, 0.74457]]
-    ),
-)
+ADOBE = icc_profile(b"RGB ", GAMMA, MATRIX)
 """Of colours wider than sRGB."""
 
 

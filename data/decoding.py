@@ -124,7 +124,10 @@ def _require_file(path: Path) -> None:
 def _unidentified(path: Path) -> str:
     with path.open("rb") as file:
         if file.read(4) in (b"II*\0", b"MM\0*"):
-            return "a damaged TIFF, or one of floats, signed values or 32 bits: save it with 8 or 16 bits"
+            return (
+                "a damaged TIFF, or one of floats, signed values or 32 bits: "
+                "save it with 8 or 16 bits"
+            )
     return f"no {', '.join(FORMATS)}, AVIF or HEIC file, or its header is damaged or cut off"
 
 

@@ -27,7 +27,7 @@ def formats_of(path: Path) -> tuple[str, ...]:
     if brand not in _HEIF_BRANDS and features.check("avif"):
         found = ("AVIF",)
     if brand not in _AVIF_BRANDS and find_spec("pillow_heif"):
-        import pillow_heif
+        import pillow_heif  # pyright: ignore[reportMissingImports] -- an extra
 
         pillow_heif.register_heif_opener()
         found += ("HEIF",)

@@ -103,7 +103,7 @@ def several(kind: str, **options: Any) -> Make:
 
 
 def by_plug_in(path: Path, photo: Image.Image) -> None:
-    import pillow_heif
+    import pillow_heif  # pyright: ignore[reportMissingImports] -- an extra
 
     pillow_heif.register_heif_opener()
     photo.save(

@@ -193,7 +193,7 @@ def test_colours_under_full_transparency_are_not_pictures(tmp_path: Path) -> Non
     Image.fromarray(half).save(tmp_path / "half.png")
     pixels[..., 3] = 0
     Image.fromarray(pixels).save(tmp_path / "unseen.png")
-    source = open_source(tmp_path)
+    source = FolderSource(tmp_path)
     for read in (source.read, lambda i: from_stored(source.stored(i))):
         with pytest.warns(UserWarning, match="nearest visible"):
             seen = np.rint(255 * read(0)).reshape(-1, 3)

@@ -114,8 +114,8 @@ def test_inputs_are_never_replaced(tmp_path: Path) -> None:
 
 
 def test_what_is_passed_over_is_counted(tmp_path: Path) -> None:
-    touch(tmp_path, "in/a.png", "in/b.DNG", "in/c.dng", "in/d.heic", "in/README", "in/.hidden")
-    with pytest.warns(UserWarning, match=r"passed over 2 \.dng, 1 \.heic, 1 without a suffix"):
+    touch(tmp_path, "in/a.png", "in/b.DNG", "in/c.dng", "in/d.psd", "in/README", "in/.hidden")
+    with pytest.warns(UserWarning, match=r"passed over 2 \.dng, 1 \.psd, 1 without a suffix"):
         Job([tmp_path / "in"], tmp_path / "out").items()
     touch(tmp_path, "raw/b.dng")
     with (

@@ -15,6 +15,7 @@ class CachedSource:
 
     The pictures are the same bit for bit: kept with 8 or 16 bits where that is exact, as float32
     elsewhere. What finds no room is decoded again at each reading. Of pairs each side gets a half.
+    What is mapped from a file is not kept: the system does that, once for all processes.
     """
 
     def __init__(self, source: Source, limit_bytes: int) -> None:
@@ -48,7 +49,7 @@ class CachedSource:
             if picture.size > self._room_bytes:  # not even with a byte a value
                 return picture
             stored = _smallest(picture)
-        if stored.nbytes <= self._room_bytes:
+        if stored.nbytes <= self._room_bytes and not isinstance(stored, np.memmap):
             self._room_bytes -= stored.nbytes
             self._kept[index] = stored
         return stored

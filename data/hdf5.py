@@ -1,37 +1,37 @@
 """Many pictures in one HDF5 file: raw 8-bit pixels one after another, and a digest of each picture.
 
 Contiguous datasets in the root group: ``pixels`` (bytes), ``shapes`` (n, 2), ``names`` (n),
-``sha256`` (n, 32) and, where there are classes, ``labels`` (n). Pixels are read straight from the
-file at their offset: no handle stays open that could cross a fork, and no HDF5 lock is held.
+``sha256`` (n, 32), ``about`` (a digest and JSON) and, where there are classes, ``labels`` (n).
+Pixels are mapped from the file at their offset: no handle stays open that could cross a fork, no
+HDF5 lock is held, and a crop reads what it needs. :mod:`palette.data.packing` writes such a file.
 """
 
 from __future__ import annotations
 
 import hashlib
-import tempfile
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import IO
+from typing import Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from palette.data.decoding import MAX_PIXELS
-from palette.data.sources import Source, digest
-from palette.data.stored import from_stored, to_stored
-from palette.errors import MachineError, PictureError, UserError
-from palette.files import replacing
+from palette.data.sources import digest
+from palette.data.stored import from_stored
+from palette.errors import PictureError, UserError
 from palette.progress import progress
 from palette.types import Picture
 
 FORMAT = b"palette pictures 1"
 
-_BLOCK_BYTES = 2**24
-
 
 class Hdf5Source:
-    """The pictures of a file that :func:`pack` wrote, each compared with its digest when read.
+    """The pictures of a packed file, each compared with its digest when it is first read.
 
     Raises PictureError for a file that is another's or damaged.
     """
@@ -41,8 +41,11 @@ class Hdf5Source:
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path)
         self._index = _read_index(self._path)
+        self._identity = _identity(self._path)
         self.ids = self._index.names
         self.labels = self._index.labels
+        self.about = self._index.about
+        self._known = np.zeros(len(self.ids), bool)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -52,15 +55,19 @@ class Hdf5Source:
         return from_stored(self.stored(index))
 
     def stored(self, index: int) -> NDArray[np.uint8]:
-        """``(H, W, 3)`` uint8."""
-        name, label = self.ids[index], self.labels[index] if self.labels else ""
+        """``(H, W, 3)`` uint8, mapped from the file: read-only, and read as far as it is used."""
+        name, label = self.ids[index], self.labels[index] if self.labels else None
         height, width = self.size(index)
-        offset = int(self._index.offsets[index])
+        start, size = int(self._index.offsets[index]), height * width * 3
         try:
-            pixels = np.fromfile(self._path, np.uint8, height * width * 3, offset=offset)
+            same = _identity(self._path) == self._identity
+            pixels = _mapped(self._path, self._identity)[start : start + size] if same else None
         except OSError as error:
             raise PictureError(f"{self._path}: {error.strerror}") from None
-        if _digest(name, label, (height, width), pixels) != bytes(self._index.sha256[index]):
+        if pixels is not None and not self._known[index]:
+            found = digest_of(name, label, height, width, pixels)
+            self._known[index] = found == bytes(self._index.sha256[index])
+        if pixels is None or not self._known[index]:
             raise PictureError(f"{self._path}: the bytes of {name!r} have changed; pack it again")
         return pixels.reshape(height, width, 3)
 
@@ -73,68 +80,20 @@ class Hdf5Source:
         return digest(f"{name} {bytes(sha256).hex()}" for name, sha256 in rows)
 
 
-def pack(source: Source, path: str | Path) -> list[str]:
-    """Write the pictures of ``source`` with 8 bits; return one line for each that is broken.
-
-    Those are left out. The file is verified before it takes the name ``path``. Raises PictureError
-    where all are broken; nothing is written then.
-    """
-    path = Path(path)
-    # A contiguous dataset needs its size before its first byte: pixels wait in a spool file.
-    with tempfile.TemporaryFile(dir=path.parent) as spool:
-        rows, problems = _spool(source, spool)
-        if not rows:
-            raise PictureError(f"no picture can be read; the first: {problems[0]}")
-        with replacing(path) as temporary:
-            _write(temporary, rows, spool)
-            if wrong := verify(temporary):
-                raise MachineError(f"{path} was not written soundly: {wrong[0]}")
-    return problems
+Identity = tuple[int, int, int]
+"""What a file is by: its device, its number there and its size."""
 
 
-@dataclass(frozen=True)
-class _Row:
-    """One picture of a pack, its pixels apart."""
-
-    name: str
-    label: str | None
-    shape: tuple[int, int]
-    sha256: bytes
+def _identity(path: Path) -> Identity:
+    status = path.stat()
+    return status.st_dev, status.st_ino, status.st_size
 
 
-def _spool(source: Source, spool: IO[bytes]) -> tuple[list[_Row], list[str]]:
-    """Write all pixels to ``spool``; the rows of the pictures, and a line for each broken one."""
-    rows: list[_Row] = []
-    problems: list[str] = []
-    for i in progress(range(len(source)), "pack"):
-        try:
-            pixels = to_stored(source.read(i), 8)
-        except PictureError as error:
-            problems.append(str(error))
-            continue
-        spool.write(pixels.tobytes())
-        name, label = source.ids[i], source.labels[i] if source.labels else None
-        shape = (pixels.shape[0], pixels.shape[1])
-        rows.append(_Row(name, label, shape, _digest(name, label or "", shape, pixels)))
-    return rows, problems
-
-
-def _write(path: Path, rows: list[_Row], spool: IO[bytes]) -> None:
-    # From this version on HDF5 keeps checksums of its own structure.
-    with h5py.File(path, "w", libver=("v110", "v110")) as file:
-        file.attrs["format"] = np.bytes_(FORMAT)
-        file["shapes"] = np.array([row.shape for row in rows], "<i4")
-        sha256 = b"".join(row.sha256 for row in rows)
-        file["sha256"] = np.frombuffer(sha256, np.uint8).reshape(-1, 32)
-        file["names"] = np.array([_bytes(row.name) for row in rows])
-        labels = [_bytes(row.label) for row in rows if row.label is not None]
-        if labels:
-            file["labels"] = np.array(labels)
-        pixels = file.create_dataset("pixels", (spool.tell(),), "u1")
-        spool.seek(0)
-        for start in range(0, len(pixels), _BLOCK_BYTES):
-            block = np.frombuffer(spool.read(_BLOCK_BYTES), np.uint8)
-            pixels[start : start + len(block)] = block
+@lru_cache(maxsize=8)
+def _mapped(path: Path, identity: Identity) -> np.memmap[Any, np.dtype[np.uint8]]:
+    """One map for the whole file, in each process: mapping every picture would take longer than
+    copying it."""
+    return np.memmap(path, np.uint8, "r")
 
 
 def verify(path: str | Path) -> list[str]:
@@ -162,6 +121,8 @@ class _Index:
     """(n, 32)."""
     offsets: NDArray[np.int64]
     """(n,): where in the file the pixels of each picture begin."""
+    about: dict[str, Any]
+    """How the file was made."""
 
 
 def _read_index(path: Path) -> _Index:
@@ -194,7 +155,8 @@ def _index(file: h5py.File, stored_bytes: int) -> _Index:
     if not sound or pixels.dtype != np.uint8 or sizes.sum() != pixels.size:
         raise UserError("its shapes do not add up to its pixels")
     offsets = pixels.id.get_offset() + np.cumsum(sizes) - sizes
-    return _Index(names, labels, shapes, sha256, offsets)
+    about = _opened(_dataset(file, "about", stored_bytes)[:].tobytes())
+    return _Index(names, labels, shapes, sha256, offsets, about)
 
 
 def _dataset(file: h5py.File, name: str, stored_bytes: int) -> h5py.Dataset:
@@ -217,12 +179,26 @@ def _texts(entry: h5py.Dataset) -> list[str]:
     return [bytes(text).decode(errors="surrogateescape") for text in entry[:]]
 
 
-def _bytes(text: str) -> bytes:
+def as_bytes(text: str) -> bytes:
     return text.encode(errors="surrogateescape")
 
 
-def _digest(name: str, label: str, shape: tuple[int, int], pixels: NDArray[np.uint8]) -> bytes:
+def digest_of(
+    name: str, label: str | None, height: int, width: int, pixels: NDArray[np.uint8]
+) -> bytes:
     """SHA-256 of all that the file says of one picture."""
-    sha = hashlib.sha256(_bytes(f"{name}\0{label}\0{shape[0]}\0{shape[1]}\0"))
+    sha = hashlib.sha256(as_bytes(f"{name}\0{label or ''}\0{height}\0{width}\0"))
     sha.update(np.ascontiguousarray(pixels).data)
     return sha.digest()
+
+
+def sealed(about: Mapping[str, Any]) -> bytes:
+    """SHA-256 and JSON."""
+    text = json.dumps(about, allow_nan=False).encode()
+    return hashlib.sha256(text).digest() + text
+
+
+def _opened(content: bytes) -> dict[str, Any]:
+    if hashlib.sha256(content[32:]).digest() != content[:32]:
+        raise UserError("what it says of its making has changed")
+    return json.loads(content[32:])

@@ -8,6 +8,7 @@ from typing import overload
 
 from numpy.typing import NDArray
 
+from palette.data.selecting import whole_name
 from palette.data.sources import Source, StoredSource, digest
 from palette.types import Picture
 
@@ -65,12 +66,12 @@ def split(source: Source, share: float) -> tuple[Source, Source | None]:
     """Training pictures, and the ``share`` of them that validation gets; None where it gets none.
 
     A name alone decides on which side its picture is, so that it stays there when others come and
-    go. At least one is held out of four or more pictures.
+    go; pieces of one picture stay together. At least one is held out of four or more pictures.
     """
-    places = [_place(name) for name in source.ids]
+    places = [_place(whole_name(name)) for name in source.ids]
     held = {i for i, place in enumerate(places) if place < share}
-    if share and not held and len(places) >= LEAST:
-        held = {min(range(len(places)), key=places.__getitem__)}
+    if share and not held and len(set(places)) >= LEAST:
+        held = {i for i, place in enumerate(places) if place == min(places)}
     if not held or len(held) == len(places):
         return source, None
     rest = [i for i in range(len(places)) if i not in held]

@@ -367,22 +367,21 @@ def degrade(
     return [str(problem) for problem in run(job)[1]]
 
 
-def pack(source: str | Path, out: str | Path) -> list[str]:
-    """Pack a folder of pictures into the new file ``out``, .h5; a line for each broken picture.
+def pack(source: str | Path, out: str | Path, **selection: Any) -> dict[str, list[str]]:
+    """Pack a folder of pictures into the file ``out``, .h5; return what was left out.
 
-    Those are left out. Pixels are kept with 8 bits, each picture with a digest; class folders
-    become labels. Raises UserError, PictureError where no picture can be read; nothing is written
-    then.
+    A line each, by the reason: broken, and on demand small, duplicate, flat and blurred. Pixels are
+    kept with 8 bits, each picture with a digest; class folders become labels. ``selection``: fields
+    of :class:`palette.data.selecting.Selection` (cut, overlap, min_side, distinct …). A packing
+    that was stopped goes on; a file that the same call made is left as it is. Raises UserError,
+    PictureError where no picture remains, InUse.
     """
-    from palette.data.hdf5 import pack as run
     from palette.data.opening import HDF5_SUFFIXES
+    from palette.data.packing import pack as run
+    from palette.data.selecting import Selection
     from palette.data.sources import FolderSource
 
-    out = Path(out)
+    chosen, out = from_dict(Selection, selection), Path(out)
     if out.suffix.lower() not in HDF5_SUFFIXES:
         raise UserError(f"{out}: let the name end in {' or '.join(HDF5_SUFFIXES)}")
-    if out.exists():
-        raise UserError(f"{out} exists and is not overwritten: choose another output")
-    pictures = FolderSource(source)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    return run(pictures, out)
+    return run(FolderSource(source), out, chosen)

@@ -17,14 +17,15 @@ from palette.errors import InUse
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, by: Path | None = None) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; what the block wrote there takes the name at its end.
 
     The bytes reach the disk before the name does (fsync, rename, fsync of the folder). Where the
-    block raises, the temporary file is removed and an older ``path`` stays as it was.
+    block raises, the temporary file is removed and an older ``path`` stays as it was. ``by`` is
+    another temporary path, on the same disk.
     """
     # Hidden, so that a listing of pictures passes over what a killed process left behind.
-    temporary = path.with_name(f".{uuid4().hex[:16]}.partial")
+    temporary = by or path.with_name(f".{uuid4().hex[:16]}.partial")
     try:
         yield temporary
         with open(temporary, "r+b") as file:

@@ -61,7 +61,7 @@ def test_degrade(photos: Path, tmp_path: Path) -> None:
 
 
 def test_pack(photos: Path, tmp_path: Path) -> None:
-    assert palette.pack(photos, tmp_path / "new" / "all.h5") == []
+    assert palette.pack(photos, tmp_path / "new" / "all.h5") == {}
     packed, folder = open_source(tmp_path / "new" / "all.h5"), open_source(photos)
     assert packed.ids == folder.ids
     assert (packed.read(0) == folder.read(0)).all()

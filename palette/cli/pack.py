@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
+from palette.data.selecting import Selection
 from palette.errors import OK, SOME_FAILED, PictureError
 
 
@@ -16,26 +18,29 @@ class Pack:
     """Pack a folder of pictures into one HDF5 file, which every --data accepts.
 
     Pixels are kept with 8 bits, each picture with a digest; class folders become labels. Broken
-    pictures are named and left out.
+    pictures are named and left out. Stopped and started again, it goes on where it was.
     """
 
     source: tyro.conf.Positional[Path]
     """A folder of pictures."""
     out: tyro.conf.Positional[Path]
-    """The file to make, ending in .h5; it must not exist yet."""
+    """The file to make, ending in .h5; `palette info` says what it is and what was left out."""
+    selection: Annotated[Selection, tyro.conf.OmitArgPrefixes] = field(default_factory=Selection)
 
 
 def run(args: Pack) -> int:
     from palette.api import pack
     from palette.data.opening import open_source
+    from palette.data.packing import counted
 
     try:
-        problems = pack(args.source, args.out)
-    except PictureError as error:  # all are broken
+        left_out = pack(args.source, args.out, **asdict(args.selection))
+    except PictureError as error:  # no picture remains
         print(f"palette: {error}", file=sys.stderr)
         return SOME_FAILED
-    for problem in problems:
-        print(f"palette: {problem}", file=sys.stderr)
-    packed = len(open_source(args.out))
-    print(f"{packed} of {packed + len(problems)} pictures in {args.out}")
-    return SOME_FAILED if problems else OK
+    broken = left_out.get("broken", [])
+    for line in broken:
+        print(f"palette: {line}", file=sys.stderr)
+    without = f"; left out: {counted(left_out)}" if left_out else ""
+    print(f"{len(open_source(args.out))} pictures in {args.out}{without}")
+    return SOME_FAILED if broken else OK

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import os
-import resource
-import subprocess
-import sys
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 import torch
-from conftest import PHOTOS
 from PIL import Image
 
-from palette.cli.main import main
 from palette.data.decoding import MAX_PIXELS
-from palette.data.hdf5 import Hdf5Source, pack, verify
+from palette.data.hdf5 import Hdf5Source, verify
 from palette.data.loader import batches
 from palette.data.opening import open_source
+from palette.data.packing import pack
 from palette.data.sources import FolderSource, Source
 from palette.errors import PictureError
 
@@ -38,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def packed(folder: Path, tmp_path: Path) -> Path:
-    assert pack(FolderSource(folder), tmp_path / "all.h5") == []
+    assert pack(FolderSource(folder), tmp_path / "all.h5") == {}
     return tmp_path / "all.h5"
 
 
@@ -70,6 +66,7 @@ def test_the_fingerprint_follows_the_content(folder: Path, packed: Path) -> None
     pack(FolderSource(folder), again)
     assert open_source(again).fingerprint() == open_source(packed).fingerprint()
     Image.new("RGB", (5, 7)).save(folder / "class 0" / "größe-0.png")
+    again.unlink()
     pack(FolderSource(folder), again)
     assert open_source(again).fingerprint() != open_source(packed).fingerprint()
 
@@ -145,7 +142,7 @@ def rewritten(packed: Path, name: str) -> h5py.File:
     return file
 
 
-@pytest.mark.parametrize("name", ["pixels", "names", "shapes", "sha256", "labels"])
+@pytest.mark.parametrize("name", ["pixels", "names", "shapes", "sha256", "labels", "about"])
 def test_links_are_not_followed(packed: Path, tmp_path: Path, name: str) -> None:
     with h5py.File(tmp_path / "other.h5", "w") as other, h5py.File(packed) as file:
         other[name] = file[name][()]  # type: ignore[index]
@@ -186,13 +183,39 @@ def test_a_forged_end_of_file_does_not_help(packed: Path) -> None:
     forged = packed.with_name("forged.h5")
     with h5py.File(packed) as file, h5py.File(forged, "w", libver="earliest") as old:
         old.attrs["format"] = file.attrs["format"]
-        for name in ("names", "shapes", "sha256", "labels", "pixels"):
+        for name in ("names", "shapes", "sha256", "labels", "about", "pixels"):
             file.copy(name, old)
     assert verify(forged) == []
     content = forged.read_bytes()
     assert int.from_bytes(content[40:48], "little") == len(content)  # superblock of version 0
     forged.write_bytes(content[:40] + (len(content) - 50).to_bytes(8, "little") + content[48:-50])
     assert any(reason in verify(forged)[0] for reason in ("one piece", "dataset size"))
+
+
+def test_what_it_says_of_its_making_is_sealed(packed: Path) -> None:
+    assert Hdf5Source(packed).about["left_out"] == {}
+    with h5py.File(packed, "r+") as file:
+        about = file["about"]
+        about[-5] = about[-5] ^ 1  # type: ignore[index]
+    assert "its making has changed" in verify(packed)[0]
+
+
+def test_a_picture_is_compared_with_its_digest_once(packed: Path) -> None:
+    """From then on a crop costs what is read of it: the file is mapped, not copied."""
+    source = Hdf5Source(packed)
+    source.stored(2)
+    start, size = pixels_of(packed)
+    content = bytearray(packed.read_bytes())
+    for at in range(start, start + size):
+        content[at] ^= 1
+    packed.write_bytes(content)
+    stored = source.stored(2)
+    assert isinstance(stored, np.memmap)
+    assert not stored.flags.writeable
+    with pytest.raises(PictureError, match="größe-3"):
+        source.stored(3)
+    with pytest.raises(PictureError, match="größe-1"):
+        Hdf5Source(packed).stored(2)
 
 
 def test_a_turned_shape_is_noticed(packed: Path) -> None:
@@ -239,68 +262,3 @@ def test_files_of_others_are_refused_with_the_cure(tmp_path: Path) -> None:
     for name in ("other.h5", "text.h5", "none.h5"):
         with pytest.raises(PictureError, match=rf"{name}.*palette pack"):
             open_source(tmp_path / name)
-
-
-# Writing
-
-
-def test_a_full_disk_leaves_nothing_behind(folder: Path, packed: Path) -> None:
-    old = packed.read_bytes()
-    script = (
-        "import sys; from palette.data.hdf5 import pack; from palette.data.sources import "
-        "FolderSource; pack(FolderSource(sys.argv[1]), sys.argv[2])"
-    )
-
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
-
-    command = [sys.executable, "-B", "-c", script, str(folder), str(packed)]
-    done = subprocess.run(command, preexec_fn=limit, capture_output=True)
-    assert done.returncode != 0
-    assert packed.read_bytes() == old
-    assert sorted(os.listdir(packed.parent)) == ["all.h5", "in"]
-
-
-def test_commands(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out = tmp_path / "new" / "all.h5"
-    assert main(["pack", str(folder), str(out)]) == 0
-    assert "4 of 4 pictures" in capsys.readouterr().out
-    assert main(["verify", str(out)]) == 0
-    assert main(["pack", str(folder), str(out)]) == 2
-    assert "exists" in capsys.readouterr().err
-    content = bytearray(out.read_bytes())
-    content[sum(pixels_of(out)) - 1] ^= 1
-    out.write_bytes(content)
-    assert main(["verify", str(out)]) == 4
-    assert "größe-3" in capsys.readouterr().err
-    assert main(["verify", str(tmp_path / "none.h5")]) == 2
-    assert main(["pack", str(folder), str(tmp_path / "all.zip")]) == 2
-    assert main(["pack", str(tmp_path / "none"), str(tmp_path / "a.h5")]) == 2
-
-
-def test_packing_names_broken_pictures(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (folder / "class 0" / "größe-2.png").write_bytes(b"broken")
-    out = tmp_path / "all.h5"
-    assert main(["pack", str(folder), str(out)]) == 3
-    printed = capsys.readouterr()
-    assert "größe-2.png: " in printed.err
-    assert "3 of 4 pictures" in printed.out
-    assert len(open_source(out)) == 3
-    for path in folder.rglob("*.png"):
-        path.write_bytes(b"broken")
-    assert main(["pack", str(folder), str(tmp_path / "none.h5")]) == 3
-    assert sorted(os.listdir(tmp_path)) == ["all.h5", "in"]
-
-
-def test_real_photographs_survive_packing(tmp_path: Path) -> None:
-    if not PHOTOS.is_dir():
-        pytest.skip("no photographs here")
-    (tmp_path / "few").mkdir()
-    for path in sorted((PHOTOS / "val").glob("*.jpg"))[:4]:
-        (tmp_path / "few" / path.name).symlink_to(path)
-    files = FolderSource(tmp_path / "few")
-    assert pack(files, tmp_path / "few.h5") == []
-    for a, b in zip(pictures(files), pictures(open_source(tmp_path / "few.h5")), strict=True):
-        np.testing.assert_array_equal(a, b)

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from palette.data.hdf5 import Hdf5Source, pack
+from palette.data.hdf5 import Hdf5Source
 from palette.data.opening import open_source
+from palette.data.packing import pack
 from palette.data.sources import BundledSource, FolderSource, StoredSource
 from palette.data.split import LEAST, split
 
@@ -116,3 +117,12 @@ def test_parts_hand_over_what_is_stored(photos: Path, tmp_path: Path) -> None:
 def test_the_bundled_photographs_have_their_own() -> None:
     train, out = BundledSource("train"), BundledSource("held_out")
     assert not set(train.ids) & set(out.ids)
+
+
+def test_pieces_of_one_picture_stay_together() -> None:
+    pieces = [f"{i}@{top},0.png" for i in range(200) for top in (0, 40, 80)]
+    found = held(pieces, 0.2)
+    wholes = {name.partition("@")[0] + ".png" for name in found}
+    assert wholes == held([f"{i}.png" for i in range(200)], 0.2)
+    assert len(found) == 3 * len(wholes)
+    assert len(held(pieces[:12], 1e-9)) == 3

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palette.data.decoding import MAX_PIXELS
-from palette.data.sources import digest
+from palette.data.sources import Source, digest
 from palette.data.stored import from_stored
 from palette.errors import PictureError, UserError
 from palette.progress import progress

@@ -123,7 +123,7 @@ class _Done:
     rows: list[_Row] = field(default_factory=list)
     left_out: list[tuple[str, str]] = field(default_factory=list)
     """Each with the reason and a line."""
-    hash: tuple[str, int] | None = None
+    hash: tuple[str, int | None] | None = None
     """The name of a picture that later ones are compared with."""
 
     @classmethod

@@ -20,6 +20,9 @@ ALIKE_BITS = 6
 """Pictures are one whose hashes differ in at most this many of 64 bits. Of 1,705 photographs no two
 differ in fewer than 12, and each of them from its half, as JPEG of quality 30, in at most 4."""
 
+SHOWS_NOTHING = 2.0
+"""Contrast below which pictures are not compared: they are alike in having no structure."""
+
 _PIECE = re.compile(r"@\d+,\d+(?=(\.[^./]*)?$)")
 
 
@@ -67,14 +70,18 @@ class Selection:
         """ "flat" or "blurred" where ``(H, W, 3)`` is left out for it."""
         if not (self.min_contrast or self.min_sharpness):
             return None
-        import cv2
-
-        grey = cv2.cvtColor(piece, cv2.COLOR_RGB2GRAY)
-        if grey.std() < self.min_contrast:
+        contrast, sharpness = contrast_and_sharpness(piece)
+        if contrast < self.min_contrast:
             return "flat"
-        if cv2.Laplacian(grey, cv2.CV_64F).var() < self.min_sharpness:
-            return "blurred"
-        return None
+        return "blurred" if sharpness < self.min_sharpness else None
+
+
+def contrast_and_sharpness(picture: NDArray[np.uint8]) -> tuple[float, float]:
+    """Of ``(H, W, 3)``: standard deviation and variance of the Laplacian of its grey."""
+    import cv2
+
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    return float(grey.std()), float(cv2.Laplacian(grey, cv2.CV_64F).var())
 
 
 class Piece(NamedTuple):
@@ -107,21 +114,27 @@ class Hashes:
         self._names: list[str] = []
         self._bits = np.zeros(1024, np.uint64)
 
-    def add(self, name: str, bits: int) -> None:
+    def add(self, name: str, bits: int | None) -> None:
+        if bits is None:
+            return
         if len(self._names) == len(self._bits):
             self._bits = np.concatenate([self._bits, np.zeros_like(self._bits)])
         self._bits[len(self._names)] = bits
         self._names.append(name)
 
-    def alike(self, bits: int) -> str | None:
+    def alike(self, bits: int | None) -> str | None:
         """The name of the first picture whose hash is next to these 64 bits."""
+        if bits is None:
+            return None
         known = self._bits[: len(self._names)]
         near = np.flatnonzero(np.bitwise_count(known ^ np.uint64(bits)) <= ALIKE_BITS)
         return self._names[near[0]] if len(near) else None
 
 
-def perceptual_hash(picture: NDArray[np.uint8]) -> int:
-    """64 bits of ``(H, W, 3)``."""
+def perceptual_hash(picture: NDArray[np.uint8]) -> int | None:
+    """64 bits of ``(H, W, 3)``; None where it shows nothing, and all bits would be chance."""
+    if contrast_and_sharpness(picture)[0] < SHOWS_NOTHING:
+        return None
     import imagehash
     from PIL import Image
 

@@ -40,7 +40,7 @@ COMMANDS = {
     "verify": "check a packed file",
     "tasks": "list the tasks and their options",
     "degradations": "list the degradations",
-    "info": "say what a run or a model is",
+    "info": "say what a run, a model or a data set is",
     "doctor": "check this installation",
 }
 AGAIN = {

@@ -80,8 +80,7 @@ def _opened(path: Path, work: Callable[[Image.Image, Path], T]) -> T:
     except Image.DecompressionBombError:
         raise PictureError(f"{path}: its header claims more than {MAX_PIXELS} pixels") from None
     except Exception as error:  # parsers raise anything at all on damaged files
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise PictureError(f"{path}: cannot be decoded: {reason}") from error
+        raise PictureError(f"{path}: cannot be decoded: {_reason(error)}") from error
 
 
 def decode_pil(image: Image.Image) -> Decoded:
@@ -91,8 +90,11 @@ def decode_pil(image: Image.Image) -> Decoded:
     except PictureError:
         raise
     except Exception as error:  # it may be a damaged file that is decoded only now
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise PictureError(f"the picture cannot be decoded: {reason}") from error
+        raise PictureError(f"the picture cannot be decoded: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _decode_file(image: Image.Image, path: Path) -> Decoded:

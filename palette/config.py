@@ -292,6 +292,21 @@ def recipes() -> dict[str, Traversable]:
     return {f.name.removesuffix(".toml"): f for f in files if f.name.endswith(".toml")}
 
 
+def differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Nested settings that are not the same, by their dotted names: what they were and are."""
+    then, after = _flat(before), _flat(now)
+    both = {name: (then.get(name), after.get(name)) for name in sorted({*then, *after})}
+    return {name: (one, other) for name, (one, other) in both.items() if one != other}
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        flat |= _flat(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
+    return flat
+
+
 def to_toml(config: Any) -> str:
     """A dataclass as the text that :func:`read_toml` reads."""
     return tomli_w.dumps(to_dict(config))

@@ -70,15 +70,21 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def blurred(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> Path:
+def blurred(photos: Path) -> Path:
     """What Pillow makes of ``photos``: their partners in pairs, all PNG."""
+    return partners(photos)
+
+
+def partners(photos: Path) -> Path:
+    """A folder beside ``photos`` with a blurred picture for each of them."""
     from PIL import Image, ImageFilter
 
-    folder = tmp_path_factory.mktemp("blurred")
+    folder = photos.with_name(f"{photos.name}-blurred")
     for path in photos.rglob("*.*"):
         partner = (folder / path.relative_to(photos)).with_suffix(".png")
-        partner.parent.mkdir(exist_ok=True)
-        Image.open(path).convert("RGB").filter(ImageFilter.GaussianBlur(2)).save(partner)
+        if not partner.exists():
+            partner.parent.mkdir(parents=True, exist_ok=True)
+            Image.open(path).convert("RGB").filter(ImageFilter.GaussianBlur(2)).save(partner)
     return folder
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from palette.eval.gallery import Row
+from palette.eval.metrics.cell import Value
 from palette.eval.metrics.intervals import bootstrap, mean
 from palette.eval.metrics.registry import GROUPS
 from palette.eval.report.result import Report, figure
@@ -56,14 +57,18 @@ def gap(report: Report) -> float | None:
     3.01 dB for draws of the exact posterior: such a draw errs as often as the truth. A mean over
     pictures of dB is another figure. None where PSNR or one of the two rows is missing.
     """
-    errors = [
-        [10 ** (-value / 10) if isinstance(value, float) else 0.0 for value in pair]
-        for picture in report.pictures
-        if {"mean", "sample"} <= picture.values.keys() and "psnr" in report.metrics
-        for pair in [[picture.values[row]["psnr"] for row in ("mean", "sample")]]
-    ]
-    of_mean, of_sample = (sum(column) for column in zip(*errors, strict=True)) if errors else (0, 0)
+    if "psnr" not in report.metrics or not {"mean", "sample"} <= report.table.keys():
+        return None
+    of_mean, of_sample = (
+        sum(_squared_error(picture.values[row]["psnr"]) for picture in report.pictures)
+        for row in ("mean", "sample")
+    )
     return 10 * math.log10(of_sample / of_mean) if of_mean and of_sample else None
+
+
+def _squared_error(psnr: Value) -> float:
+    """Of values in [0, 1]; 0 where PSNR has none, as that of equal pictures."""
+    return 0.0 if isinstance(psnr, str) else 10 ** (-psnr / 10)
 
 
 def _calibration(report: Report) -> list[Finding]:

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+from palette.config import differing
 from palette.errors import IntegrityError, UserError
 from palette.files import sha256, visible, write_json
 from palette.shard import Shard
@@ -188,16 +189,5 @@ def _read_settings(path: Path) -> dict[str, Any] | None:
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """ "seed was 0 and is 1; sampling.steps was 8 and is 4"."""
-    one, other = _flat(before), _flat(now)
-    names = [name for name in sorted({**one, **other}) if one.get(name) != other.get(name)]
-    return "; ".join(f"{name} was {one.get(name)} and is {other.get(name)}" for name in names)
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat = {}
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{name}.")
-        else:
-            flat[f"{prefix}{name}"] = value
-    return flat
+    found = differing(before, now).items()
+    return "; ".join(f"{name} was {one} and is {other}" for name, (one, other) in found)

@@ -65,8 +65,8 @@ def from_photo(picture: Picture, photo: Photo, like: Any) -> Any:
     """
     layers = grey_of(picture) if photo.grey else picture
     if isinstance(like, torch.Tensor):
-        highest = {torch.uint8: 255, torch.uint16: 65535}.get(like.dtype)
-        array = layers if highest is None else to_stored(layers, 8 if highest == 255 else 16)
+        integers = like.dtype in (torch.uint8, torch.uint16)
+        array = to_stored(layers, photo.bit_depth) if integers else layers
         return torch.from_numpy(array).permute(2, 0, 1).contiguous().to(like.dtype)
     if photo.alpha is not None:
         layers = np.dstack([layers, fit(photo.alpha[..., None], picture)])

@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -21,7 +21,7 @@ from typing import Any, TextIO
 import torch
 
 from palette.checkpoint import SCHEMA, checkpoints, load_checkpoint, save_model
-from palette.config import RunConfig, to_dict, to_toml
+from palette.config import RunConfig, differing, to_dict, to_toml
 from palette.data.images import write as write_picture
 from palette.errors import UserError
 from palette.files import lock, visible, write_bytes, write_json
@@ -101,11 +101,12 @@ class RunFolder:
 
     def _refuse_other_settings(self, before: dict[str, Any]) -> None:
         """UserError names settings that a run cannot change on its way and stay the same run."""
-        then, now = _flat(before), _flat(to_dict(self.config))
-        fixed = {name for name in {*then, *now} - FREE if not name.endswith(f".{MOVABLE}")}
-        differing = sorted(name for name in fixed if then.get(name) != now.get(name))
-        if differing:
-            named = ", ".join(f"{n} ({then.get(n)} then, {now.get(n)} now)" for n in differing)
+        named = ", ".join(
+            f"{name} ({then} then, {now} now)"
+            for name, (then, now) in differing(before, to_dict(self.config)).items()
+            if name not in FREE and not name.endswith(f".{MOVABLE}")
+        )
+        if named:
             raise UserError(
                 f"{self.path} cannot go on with another {named}: put it back in config.toml, or "
                 f"start a new run from its weights with --init {self.path}"
@@ -220,15 +221,6 @@ class Metrics:
         """Hand ``values`` to the logs."""
         for log in self.logs:
             log(step, values)
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings by their dotted names."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        name = f"{prefix}{key}"
-        flat |= _flat(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
-    return flat
 
 
 def _finite(value: float) -> float | None:

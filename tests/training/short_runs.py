@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import TINY
-from PIL import Image, ImageFilter
+from conftest import TINY, partners
 from safetensors.torch import load_file
 
 import palette
@@ -103,14 +102,3 @@ def training_set(
     config, members = resolve(task, TINY, {"data": {"path": str(data)}}, *layers)
     inputs = partners(Path(data)) if any(member.task.paired for member in members) else None
     return TrainingSet(CachedSource(open_source(data, inputs=inputs), cache_bytes), members, config)
-
-
-def partners(photos: Path) -> Path:
-    """A blurred picture for each of ``photos``, beside their folder."""
-    folder = photos.with_name(f"{photos.name}-blurred")
-    for path in photos.rglob("*.*"):
-        partner = (folder / path.relative_to(photos)).with_suffix(".png")
-        if not partner.exists():
-            partner.parent.mkdir(parents=True, exist_ok=True)
-            Image.open(path).convert("RGB").filter(ImageFilter.GaussianBlur(2)).save(partner)
-    return folder

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,12 +27,25 @@ from palette.eval.workspace import RECORDS, Workspace, stopwatch
 from palette.shard import Shard
 from palette.types import Picture
 
-Found = Mapping[str, Mapping[str, Path]]
-"""Folder ("reference", "restored", "given", "masks") → name → picture file."""
+Answers = str | Path | Sequence[str | Path] | Mapping[str, str | Path]
+"""A folder of restored pictures, several of them, or several by the names that the report uses."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """Picture files by name: of each answer by its row, and of "reference", "given", "masks"."""
+
+    answers: Mapping[str, Mapping[str, Path]]
+    titles: Mapping[str, str]
+    beside: Mapping[str, Mapping[str, Path]]
+
+    @property
+    def names(self) -> list[str]:
+        return list(self.beside["reference"])
 
 
 def compare(
-    restored: str | Path,
+    restored: Answers,
     reference: str | Path,
     out: str | Path,
     measuring: Measuring | None = None,
@@ -43,6 +57,7 @@ def compare(
 ) -> Report:
     """Measure the pictures in ``restored`` against those of the same names in ``reference``.
 
+    Of several folders every one is a row, and the report says which differences are resolved.
     ``given`` adds the rows of the degraded input and of its bicubic enlargement; without it the
     baseline is the original's mean colour, which any restoration must beat. ``statistics`` is an
     ``.npz`` for FID; ``fool`` exports a fool-rate sheet or reads its answers. IntegrityError
@@ -53,26 +68,27 @@ def compare(
     if trained := list(settings.computed(Trained)):
         raise UserError(f"{trained[0]} measures a model: use `palette evaluate`, or leave it out")
     weights = weights_for(settings, measuring.weights)
-    folders = {"reference": reference, "restored": restored, "given": given, "masks": masks}
-    found = {k: _named(Path(folder)) for k, folder in folders.items() if folder is not None}
-    names = list(found["reference"])
-    for key, pictures in found.items():
-        _require_same_names(f"{folders[key]}", pictures, names)
+    found = _found(_by_title(restored), {"reference": reference, "given": given, "masks": masks})
+    if len(found.answers) > 1 and (fool.pairs is not None or fool.answers):
+        raise UserError("a fool-rate study is of one folder: name one and its originals")
+    *first, last = found.titles.values()
+    title = f"{', '.join(first)} and {last}" if first else last
     manifest = {
         "kind": "compare",
-        "title": measuring.title or f"{Path(restored).name} against its originals",
+        "title": measuring.title or f"{title} against {'their' if first else 'its'} originals",
         "protocol": None,
         "dataset": None,
-        "names": names,
-        "pictures": len(names),
-        "files": {key: _fingerprint(pictures) for key, pictures in found.items()},
+        "answers": dict(found.titles),
+        "names": found.names,
+        "pictures": len(found.names),
+        "files": {k: _fingerprint(p) for k, p in {**found.beside, **found.answers}.items()},
         "settings": settings.as_json(),
         "weights_of_metrics": {kind: file.describe() for kind, file in weights.items()},
         "versions": files.versions(),
     }
     workspace = files.claim(Path(out), manifest, statistics)
     with stopwatch(workspace, "read"):
-        gallery = _gallery(workspace, found, names)
+        gallery = _gallery(workspace, found)
     measure(workspace, gallery, settings, weights, Shard())
     report = summarise(workspace, gallery, settings)
     if fool.answers:
@@ -82,6 +98,41 @@ def compare(
         row = gallery.rows[-1]
         export_sheet(gallery, row, workspace.root, fool.pairs, fool.seconds, fool.seed)
     return write(workspace, gallery, report)
+
+
+def _by_title(restored: Answers) -> dict[str, Path]:
+    """The folders by the titles of their rows: as much of the path's end as tells them apart."""
+    if isinstance(restored, str | Path):
+        return {Path(restored).name: Path(restored)}
+    if isinstance(restored, Mapping):
+        return {title: Path(folder) for title, folder in restored.items()}
+    folders = [Path(folder) for folder in restored]
+    absolute, depth = [folder.absolute().parts for folder in folders], 1
+    for place, folder in enumerate(folders):
+        if absolute[place] in absolute[:place]:
+            raise UserError(f"{folder} is named twice: name each folder once")
+    while len({parts[-depth:] for parts in absolute}) < len(folders):
+        depth += 1
+    return {"/".join(p[-depth:]): folder for p, folder in zip(absolute, folders, strict=True)}
+
+
+def _found(answers: Mapping[str, Path], beside: Mapping[str, str | Path | None]) -> Found:
+    """The picture files of all folders; IntegrityError where their names differ."""
+    if not answers:
+        raise UserError("no folder of restored pictures: name one or more")
+    there = {k: _named(Path(folder)) for k, folder in beside.items() if folder is not None}
+    names = list(there["reference"])
+    for key, pictures in there.items():
+        _require_same_names(f"{beside[key]}", pictures, names)
+    found: dict[str, Mapping[str, Path]] = {}
+    titles: dict[str, str] = {}
+    for title, folder in answers.items():
+        key = "restored" if len(answers) == 1 else "restored-" + re.sub(r"[^\w.-]+", "-", title)
+        if key in found:
+            raise UserError(f"rows {titles[key]!r} and {title!r} are too alike: rename one of them")
+        found[key], titles[key] = _named(folder), title
+        _require_same_names(f"{folder}", found[key], names)
+    return Found(found, titles, there)
 
 
 def _named(folder: Path) -> dict[str, Path]:
@@ -118,12 +169,13 @@ def _fingerprint(pictures: Mapping[str, Path]) -> str:
     return files.digest({name: [s.st_size, s.st_mtime_ns] for name, s in status.items()})
 
 
-def _read(workspace: Workspace, found: Found, names: Sequence[str]) -> None:
+def _read(workspace: Workspace, found: Found) -> None:
     """Check every picture once, and copy all as 8-bit sRGB PNG into the workspace.
 
     Every row is then read in one way, whatever format, orientation or profile its file has. A
     picture that cannot be used gets a line that says why.
     """
+    names = found.names
     for path, block in files.unfinished(workspace, RECORDS, len(names), Shard(), "read"):
         lines = []
         for name in (names[index] for index in block):
@@ -135,15 +187,20 @@ def _read(workspace: Workspace, found: Found, names: Sequence[str]) -> None:
         files.write_json(path, lines)
 
 
-def _gallery(workspace: Workspace, found: Found, names: Sequence[str]) -> Gallery:
-    _read(workspace, found, names)
+def _gallery(workspace: Workspace, found: Found) -> Gallery:
+    _read(workspace, found)
+    names = found.names
     records, failed = read_records(workspace, names, Shard())
     smaller = any(record.given_smaller for record in records.values())
     baseline = "bicubic" if smaller else "mean colour"
-    rows = [("original", "originals", "reference"), ("restored", "restored", "restored")]
-    if "given" not in found or smaller:
+    rows = [("original", "originals", "reference")]
+    if len(found.answers) == 1:
+        rows += [("restored", "restored", "restored")]
+    else:
+        rows += [(key, title, key) for key, title in found.titles.items()]
+    if "given" not in found.beside or smaller:
         rows.insert(0, ("baseline", baseline, "baseline"))
-    if "given" in found:
+    if "given" in found.beside:
         rows.insert(0, ("input", "degraded input" + ("" if smaller else ", as it is"), "input"))
     return Gallery(
         planned=names,
@@ -152,8 +209,8 @@ def _gallery(workspace: Workspace, found: Found, names: Sequence[str]) -> Galler
             for key, label, folder in rows
         ],
         target=workspace.pictures("reference", names),
-        given=workspace.pictures("input", names) if "given" in found else None,
-        masks=workspace.pictures("mask", names) if "masks" in found else None,
+        given=workspace.pictures("input", names) if "given" in found.beside else None,
+        masks=workspace.pictures("mask", names) if "masks" in found.beside else None,
         records=records,
         failed=failed,
     )
@@ -161,18 +218,20 @@ def _gallery(workspace: Workspace, found: Found, names: Sequence[str]) -> Galler
 
 def _copy(workspace: Workspace, found: Found, name: str) -> Record:
     """One picture of every folder into the workspace; its record."""
-    reference = read(found["reference"][name]).picture
+    beside = {key: pictures[name] for key, pictures in found.beside.items()}
+    reference = read(beside["reference"]).picture
     height, width = reference.shape[:2]
-    restored = read(found["restored"][name]).picture
-    if restored.shape != reference.shape:
-        raise IntegrityError(
-            f"{found['restored'][name]} has {restored.shape[1]}×{restored.shape[0]} pixels, its "
-            f"original {width}×{height}: resize neither, find out why"
-        )
-    mask = read_mask(found["masks"][name], (height, width)) if "masks" in found else None
-    given = read(found["given"][name]).picture if "given" in found else None
+    for row, pictures in found.answers.items():
+        restored = read(pictures[name]).picture
+        if restored.shape != reference.shape:
+            raise IntegrityError(
+                f"{pictures[name]} has {restored.shape[1]}×{restored.shape[0]} pixels, its "
+                f"original {width}×{height}: resize neither, find out why"
+            )
+        workspace.write_pixels(row, name, to_uint8(restored))
+    mask = read_mask(beside["masks"], (height, width)) if "masks" in beside else None
+    given = read(beside["given"]).picture if "given" in beside else None
     workspace.write_pixels("reference", name, to_uint8(reference))
-    workspace.write_pixels("restored", name, to_uint8(restored))
     if mask is not None:
         workspace.write_pixels("mask", name, mask.astype(np.uint8) * 255)
     if given is not None:

@@ -302,7 +302,7 @@ def evaluate(
 
 
 def compare(
-    restored: str | Path,
+    restored: str | Path | Sequence[str | Path] | Mapping[str, str | Path],
     reference: str | Path,
     out: str | Path = "report",
     *,
@@ -312,6 +312,9 @@ def compare(
     **measuring: Any,
 ) -> Report:
     """Measure the pictures of any tool against those of the same names in ``reference``.
+
+    Of several folders, or a mapping of titles to folders, each is a row: ``Report.rankings`` has
+    them from best to worst by each metric, and says which differences are resolved.
 
     ``given`` is a folder with what the tool was given: adds rows for it and for its bicubic
     enlargement. ``masks``: a folder with what was missing, in white. ``statistics``: an .npz for

@@ -20,7 +20,8 @@ class Cell:
     ``value`` is None where there is no figure; ``reason`` then says why. ``count`` is the number
     of pictures behind it, ``low`` to ``high`` its 95 % interval (None: too few pictures).
     ``left_out`` says which pictures have no value, ``warning`` what makes the figure doubtful,
-    ``note`` what else a reader should know.
+    ``note`` what else a reader should know. ``halves`` are a set metric's values of half-samples,
+    for its differences to other rows; a report has the intervals that come of them.
     """
 
     value: float | None
@@ -31,8 +32,11 @@ class Cell:
     left_out: str | None = None
     warning: str | None = None
     note: str | None = None
+    halves: tuple[float, ...] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Plain values; what does not apply is left out."""
         kept = ("value", "count") if self.value is None else ("value", "count", "low", "high")
-        return {k: v for k, v in asdict(self).items() if v is not None or k in kept}
+        values = asdict(self)
+        del values["halves"]
+        return {k: v for k, v in values.items() if v is not None or k in kept}

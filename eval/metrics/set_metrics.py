@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from palette.eval.metrics.cell import Cell
 from palette.eval.metrics.frechet import Gaussian, gaussian_of
 from palette.eval.metrics.inception import FEATURES
-from palette.eval.metrics.intervals import half_sampling
+from palette.eval.metrics.intervals import around, half_samples
 from palette.eval.metrics.kid import inception_score, kernel_distance
 
 
@@ -44,7 +44,7 @@ def fid(pictures: PictureSet) -> Cell:
         return reference.distance(gaussian_of(rows))
 
     value = max(0.0, distance(features))
-    cell = _cell(value, count, half_sampling(value, lambda i: distance(features[i]), count))
+    cell = _cell(value, count, half_samples(lambda i: distance(features[i]), count))
     return replace(cell, warning=_few_pictures(count) or _few_pictures(reference.count))
 
 
@@ -60,21 +60,19 @@ def kid(pictures: PictureSet) -> Cell:
     if min(count, len(reference)) < 2:
         return Cell(None, count, reason="KID needs 2 pictures or more")
     value, deviation = kernel_distance(features, reference)
-    interval = None
+    halves = None
     if deviation is None:
-        interval = half_sampling(
-            1000 * value, lambda i: 1000 * kernel_distance(features[i], reference).value, count
-        )
+        halves = half_samples(lambda i: 1000 * kernel_distance(features[i], reference).value, count)
     spread = None if deviation is None else 1000 * deviation
-    return replace(_cell(1000 * value, count, interval), note=_spread(spread, "subsets"))
+    return replace(_cell(1000 * value, count, halves), note=_spread(spread, "subsets"))
 
 
 def score(pictures: PictureSet) -> Cell:
     """The Inception score."""
     logits, count = pictures.logits, len(pictures.logits)
     value, deviation = inception_score(logits)
-    interval = half_sampling(value, lambda i: inception_score(logits[i]).value, count)
-    return replace(_cell(value, count, interval), note=_spread(deviation, "chunks"))
+    halves = half_samples(lambda i: inception_score(logits[i]).value, count)
+    return replace(_cell(value, count, halves), note=_spread(deviation, "chunks"))
 
 
 def _few_pictures(count: int | None) -> str | None:
@@ -86,9 +84,11 @@ def _few_pictures(count: int | None) -> str | None:
     )
 
 
-def _cell(value: float, count: int, interval: tuple[float, float] | None) -> Cell:
-    low, high = interval or (None, None)
-    return Cell(value, count, low, high)
+def _cell(value: float, count: int, halves: NDArray[np.float64] | None) -> Cell:
+    if halves is None:
+        return Cell(value, count)
+    low, high = around(value, halves, count)
+    return Cell(value, count, low, high, halves=tuple(halves.tolist()))
 
 
 def _spread(deviation: float | None, over: str) -> str | None:

@@ -8,8 +8,8 @@ from itertools import cycle
 
 import numpy as np
 
-COLOURS = ("#8a94a3", "#c98a1b", "#3d5afe", "#13795b", "#b3261e")
-"""Input, baseline, then the rows of the model: grey, ochre, blue, green, red."""
+COLOURS = ("#8a94a3", "#c98a1b", "#3d5afe", "#13795b", "#b3261e", "#8e44ad", "#0e8fa3", "#a0522d")
+"""Input, baseline, then answers: grey, ochre, blue, green, red, violet, teal, brown."""
 
 CURVES = (COLOURS[2], COLOURS[1], COLOURS[3])
 """Of lines that no row of a report belongs to."""
@@ -18,6 +18,8 @@ WIDTH, HEIGHT = 520, 210
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 10, 34
 LABELS = 136
 """Room for the titles of rows."""
+LETTERS = 21
+"""Of a title that fits there."""
 
 
 def distribution(series: Mapping[str, Sequence[float]], unit: str, digits: int) -> str:
@@ -43,7 +45,8 @@ def distribution(series: Mapping[str, Sequence[float]], unit: str, digits: int) 
         if row:
             x = _x(float(np.mean(row)), low, high)
             body.append(f'<path d="M{x:.1f} {y - 12:.1f}v24" stroke="{colour}" stroke-width="3"/>')
-        body.append(_text(LABELS - 10, y + 4, name, "end"))
+        short = name if len(name) <= LETTERS else f"{name[: LETTERS - 1]}…"
+        body.append(_text(LABELS - 10, y + 4, short, "end"))
     return _svg(height, body + _x_axis(low, high, height, unit, digits))
 
 

@@ -12,10 +12,11 @@ from palette.errors import UserError
 from palette.eval.gallery import Record, Row
 from palette.eval.measure import PictureValues
 from palette.eval.metrics.cell import Cell
-from palette.eval.metrics.intervals import BOOTSTRAP, HALF_SAMPLING, WILSON
+from palette.eval.metrics.intervals import BOOTSTRAP, HALF_SAMPLING, PAIRED, WILSON
 from palette.eval.metrics.registry import Metric
 from palette.eval.report.fool_rate import FoolRate
 from palette.eval.report.papers import ComparedRow
+from palette.eval.report.ranking import Ranking, contenders, rankings
 from palette.eval.workspace import digest
 
 SCHEMA = 1
@@ -25,7 +26,12 @@ MOST_NAMED = 20
 """Pictures that could not be used and that a report names; report.json has all."""
 
 # "populations" and, below, "strata" are this layout's names of set metrics and of groups.
-INTERVALS = {"pictures": BOOTSTRAP, "populations": HALF_SAMPLING, "trained": WILSON}
+INTERVALS = {
+    "pictures": BOOTSTRAP,
+    "populations": HALF_SAMPLING,
+    "trained": WILSON,
+    "differences": PAIRED,
+}
 
 Table = Mapping[str, Mapping[str, Cell]]
 """Row → metric → cell."""
@@ -116,6 +122,12 @@ class Report(Written):
         named = [f"left out: {reason}" for reason in reasons[:MOST_NAMED]]
         return [*named, f"left out: {more} more, see report.json"] if more > 0 else named
 
+    @cached_property
+    def rankings(self) -> dict[str, Ranking]:
+        """By metric: the answers from best to worst, and which differences are resolved."""
+        rows = contenders(self.rows, self.manifest)
+        return rankings(rows, self.metrics, self.table, [own.values for own in self.pictures])
+
     def value(self, row: str, metric: str) -> float | None:
         """One figure of the table; None where it has no value (``table`` says why)."""
         if row not in self.table or metric not in self.table[row]:
@@ -139,6 +151,8 @@ class Report(Written):
             figures = "".join(f"{c:>{w}}" for c, w in zip(cells, columns, strict=True))
             lines.append(f"{row.title:<{width}}{figures}")
         lines += self._left_out()
+        if len(self.manifest.get("answers", ())) > 1 and self.manifest["kind"] == "compare":
+            lines += [ranking.as_text() for ranking in self.rankings.values()]
         for paper in self.papers or []:
             lines.append(paper.as_text({name: m.title for name, m in self.metrics.items()}))
         if self.fool_rate is not None:
@@ -167,6 +181,7 @@ class Report(Written):
             "metrics": {name: metric.as_json() for name, metric in self.metrics.items()},
             "rows": [{"key": row.key, "title": row.title} for row in self.rows],
             "table": _plain(self.table),
+            "rankings": {name: ranking.as_json() for name, ranking in self.rankings.items()},
             "warnings": self.warnings,
             "strata": [
                 {"by": by, "groups": [group.as_json() for group in groups]}
@@ -186,6 +201,11 @@ class Report(Written):
 def figure(value: float | None, digits: int) -> str:
     """A figure as people read it; a dash where there is none."""
     return "–" if value is None else f"{value:.{digits}f}"
+
+
+def signed(value: float, digits: int) -> str:
+    """A difference as people read it."""
+    return f"{value:+.{digits}f}".replace("-", "−")
 
 
 def _plain(table: Table) -> dict[str, dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import resources
 from typing import Any
 
-from palette.eval.report.result import figure
+from palette.eval.report.result import figure, signed
 
 
 def fill(name: str, values: dict[str, Any]) -> str:
@@ -16,6 +16,7 @@ def fill(name: str, values: dict[str, Any]) -> str:
         loader=FunctionLoader(_read), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["figure"] = figure
+    environment.filters["signed"] = signed
     return environment.get_template(name).render(values)
 
 

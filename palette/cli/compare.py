@@ -1,4 +1,4 @@
-"""`palette compare RESTORED REFERENCE`: measure the pictures of any tool."""
+"""`palette compare RESTORED... REFERENCE`: measure the pictures of any tool, or of several."""
 
 from __future__ import annotations
 
@@ -8,19 +8,23 @@ from typing import Annotated
 
 import tyro
 
-from palette.errors import OK, SOME_FAILED
+from palette.errors import OK, SOME_FAILED, UserError
 from palette.eval.request import FoolStudy, Measuring
 
 
 @dataclass(frozen=True)
 class Compare:
     """Measure restored pictures against their originals of the same names, and write report.html,
-    report.json and rows.csv. Missing, extra and duplicate names are errors."""
+    report.json and rows.csv. Missing, extra and duplicate names are errors.
 
-    restored: tyro.conf.Positional[Path]
-    """A folder of pictures that any tool made."""
-    reference: tyro.conf.Positional[Path]
-    """A folder with their originals."""
+    Of several tools, `palette compare A B ORIGINALS` ranks them by every metric, and says which
+    differences are resolved: paired intervals over the same pictures."""
+
+    folders: Annotated[
+        tyro.conf.Positional[tuple[Path, ...]],
+        tyro.conf.arg(metavar="RESTORED... REFERENCE", help_behavior_hint=""),
+    ]
+    """One folder or more of pictures that any tool made; last the folder with their originals."""
     out: Path = Path("report")
     """A new folder, or one where this very comparison was begun."""
     given: Annotated[Path | None, tyro.conf.arg(name="input")] = None
@@ -36,9 +40,15 @@ class Compare:
 def run(args: Compare) -> int:
     from palette.eval.compare import compare
 
+    if len(args.folders) < 2:
+        raise UserError(
+            f"compare needs 2 folders or more, not {len(args.folders)}: name those of restored "
+            "pictures and then, last, that of their originals"
+        )
+    *restored, reference = args.folders
     report = compare(
-        args.restored,
-        args.reference,
+        restored,
+        reference,
         args.out,
         args.measuring,
         given=args.given,

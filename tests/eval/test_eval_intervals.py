@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from palette.eval.metrics.intervals import bootstrap, half_sampling, mean, wilson
+from palette.eval.metrics.intervals import (
+    around,
+    bootstrap,
+    half_samples,
+    mean,
+    paired_bootstrap,
+    wilson,
+)
 
 
 def test_bootstrap_covers_and_equals_the_normal_interval() -> None:
@@ -32,12 +39,52 @@ def test_half_sampling_gives_the_standard_error_of_the_whole() -> None:
     sample = rng.normal(0, 1, 1000)
     widths = []
     for seed in range(20):
-        interval = half_sampling(sample.mean(), lambda i: float(sample[i].mean()), 1000, seed)
-        assert interval is not None
+        halves = half_samples(lambda i: float(sample[i].mean()), 1000, seed)
+        assert halves is not None
+        interval = around(sample.mean(), halves, 1000)
         widths.append(interval.high - interval.low)
     expected = 2 * 1.96 * sample.std() / np.sqrt(1000)
     assert np.mean(widths) == pytest.approx(expected, rel=0.1)
-    assert half_sampling(0, lambda i: 0.0, 7) is None
+    assert half_samples(lambda i: 0.0, 7) is None
+
+
+def test_paired_differences_are_surer_than_two_means() -> None:
+    """What makes a picture hard for both cancels: the width is that of the difference alone."""
+    rng = np.random.default_rng(3)
+    hard = rng.normal(30, 5, 400)
+    a, b = hard + rng.normal(0.2, 0.3, 400), hard + rng.normal(0, 0.3, 400)
+    paired = paired_bootstrap(a.tolist(), b.tolist())
+    assert paired is not None
+    assert paired.high - paired.low == pytest.approx(2 * 1.96 * (a - b).std() / 20, rel=0.15)
+    assert paired.low < (a - b).mean() < paired.high
+    assert paired.low > 0
+    swapped = paired_bootstrap(b.tolist(), a.tolist())
+    assert swapped is not None
+    assert swapped == pytest.approx((-paired.high, -paired.low), abs=1e-12)
+    alone = bootstrap(a.tolist())
+    assert alone is not None
+    assert alone.high - alone.low > 5 * (paired.high - paired.low)
+    assert paired_bootstrap([1.0], [2.0]) is None
+
+
+def test_paired_differences_of_signed_errors_are_of_their_size() -> None:
+    """−3 is farther from zero than +1, though it is the smaller number."""
+    rng = np.random.default_rng(4)
+    a, b = rng.normal(-3, 1, 200), rng.normal(1, 1, 200)
+    interval = paired_bootstrap(a.tolist(), b.tolist(), distance=True)
+    assert interval is not None
+    assert 1.7 < interval.low < 2 < interval.high < 2.3
+
+
+def test_paired_intervals_cover() -> None:
+    rng = np.random.default_rng(5)
+    covered = 0
+    for _ in range(200):
+        a = rng.normal(1, 1, 50)
+        interval = paired_bootstrap(a.tolist(), (a + rng.normal(-0.5, 1, 50)).tolist())
+        assert interval is not None
+        covered += interval.low <= 0.5 <= interval.high
+    assert 0.88 <= covered / 200 <= 0.99
 
 
 def test_the_mean_does_not_depend_on_the_order() -> None:

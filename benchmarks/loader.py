@@ -35,6 +35,7 @@ from palette.data.sources import BundledSource, FolderSource
 from palette.machine.device import choose_device
 from palette.resolving import resolve
 from palette.training.loop import optimizer_step
+from palette.training.ranks import Ranks
 from palette.training.set import Batch, TrainingSet
 from palette.training.state import State
 
@@ -113,7 +114,7 @@ def race(case: str, folder: Path, workers: int, count: int) -> str:
     feeds: list[Iterator[Any]] = [forever(loader)]
     for cache_bytes in (0, 2**30):
         ours = training_set(case, folder, workers, cache_bytes)
-        feeds.append(ours.batches(0, warm_up + turns * count, torch.device("cpu")))
+        feeds.append(ours.batches(0, warm_up + turns * count, Ranks(torch.device("cpu"))))
     for feed in feeds:
         rate(feed, warm_up)
     rates = [[rate(feed, count) for feed in feeds] for _ in range(turns)]
@@ -134,12 +135,12 @@ def timed(feed: Iterator[Batch], waits: list[float]) -> Iterator[Batch]:
 def waiting(case: str, folder: Path, workers: int, steps: int, device: torch.device) -> str:
     """One line: the median step of the preset tiny, and the share of the time spent waiting."""
     ours = training_set(case, folder, workers, 2**30)
-    state = State.start(ours, device)
+    state = State.start(ours, Ranks(device))
     warm_up, times, waits = 3, [], []
-    feed = timed(ours.batches(0, warm_up + steps, device), waits)
+    feed = timed(ours.batches(0, warm_up + steps, state.ranks), waits)
     while state.step < warm_up + steps:
         begin = time.perf_counter()
-        optimizer_step(state, feed, ours.config, device)
+        optimizer_step(state, feed, ours.config)
         times.append(time.perf_counter() - begin)
     whole, waited = times[warm_up:], sum(waits[warm_up:])
     return (

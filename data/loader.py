@@ -1,11 +1,11 @@
-"""Batches by position: step s holds the examples s·batch … s·batch + batch − 1, always."""
+"""Batches by position: what an example is depends on where it stands, on nothing else."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 
@@ -29,16 +29,17 @@ MOST_WORKERS = 8
 """An automatic number of workers stops here."""
 
 
-def automatic_workers(device: torch.device) -> int:
+def automatic_workers(device: torch.device, sharing: int = 1) -> int:
     """Enough for a training step not to wait, with a core left for the step.
 
     A network on the CPU takes longer than one process needs for its batch, and uses all cores.
+    ``sharing`` processes train on this machine.
     """
     try:
         cores = len(os.sched_getaffinity(0))
     except AttributeError:  # not on every system
         cores = os.cpu_count() or 1
-    return min(1 if device.type == "cpu" else MOST_WORKERS, cores - 1)
+    return max(0, min(1 if device.type == "cpu" else MOST_WORKERS, cores // sharing - 1))
 
 
 def epoch_order(seed: int, n: int, position: int) -> int:
@@ -62,19 +63,32 @@ def batches(
 ) -> Generator[dict[str, Tensor], None, None]:
     """The stacked examples ``(batch, ...)`` of the steps ``start_step`` to ``stop_step`` − 1.
 
-    ``example`` gives named arrays for a global position, step · batch + slot: the same arrays for
-    the same position. They do not depend on ``workers``: each is computed on one thread. ``pin``
-    puts batches in page-locked memory. A PictureError of an example is raised here as it was, other
-    errors of a worker with its traceback, the death or the silence of one as MachineError. Close it
-    when no more batches are wanted: a worker does not end before.
+    Step s holds the positions s·batch … s·batch + batch − 1; see :func:`batches_at`.
     """
     if batch < 1 or workers < 0:
         raise UserError(f"batch is {batch} and workers {workers}; choose at least 1 and 0")
     steps = range(start_step, stop_step)
-    positions = (list(range(step * batch, (step + 1) * batch)) for step in steps)
+    positions = (range(step * batch, (step + 1) * batch) for step in steps)
+    yield from batches_at(example, positions, workers, pin)
+
+
+def batches_at(
+    example: Callable[[int], Example],
+    positions: Iterable[Sequence[int]],
+    workers: int = 0,
+    pin: bool = False,
+) -> Generator[dict[str, Tensor], None, None]:
+    """The stacked examples of each batch of ``positions``.
+
+    ``example`` gives named arrays for a global position: the same arrays for the same position.
+    They do not depend on ``workers``: each is computed on one thread. ``pin`` puts batches in
+    page-locked memory. A PictureError of an example is raised here as it was, other errors of a
+    worker with its traceback, the death or the silence of one as MachineError. Close it when no
+    more batches are wanted: a worker does not end before.
+    """
     loader = DataLoader(
         _Examples(example),
-        batch_sampler=positions,
+        batch_sampler=positions,  # type: ignore[arg-type] # it may be read once
         num_workers=workers,
         collate_fn=_stack,
         pin_memory=pin,
@@ -86,10 +100,12 @@ def batches(
     iterator = iter(loader)
     started = set(multiprocessing.active_children()) - others
     try:
-        for _ in steps:
+        while True:
             try:
                 with nullcontext() if workers else _one_thread():
                     arrays = next(iterator)
+            except StopIteration:
+                return
             except RuntimeError as error:
                 arrays = of_worker(error)
                 if arrays is None:

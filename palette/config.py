@@ -76,7 +76,8 @@ class TrainConfig:
     batch: int = 16
     """Crops in one forward pass."""
     accumulate: int = 1
-    """Forward passes per step of the optimizer."""
+    """Forward passes per step of the optimizer: a step has batch times as many crops, which under
+    torchrun the processes share."""
     learning_rate: float = 1e-3
     """Of AdamW."""
     warmup_images: int = 1000

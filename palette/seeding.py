@@ -38,6 +38,22 @@ def generator(seed: int, *key: Key) -> torch.Generator:
     return torch.Generator().manual_seed(entropy(seed, *key) % 2**63)
 
 
+def normal_at(
+    positions: Sequence[int], shape: Sequence[int], device: torch.device, seed: int, *key: Key
+) -> Tensor:
+    """Standard normal numbers ``(len(positions), *shape)``, drawn on ``device``.
+
+    Row i depends on the seed, the key and ``positions[i]`` only, so that a batch may be cut.
+    """
+    import torch
+
+    numbers, draws = torch.empty(len(positions), *shape, device=device), torch.Generator(device)
+    for row, position in zip(numbers, positions, strict=True):
+        draws.manual_seed(entropy(seed, *key, position) % 2**63)
+        row.normal_(generator=draws)
+    return numbers
+
+
 def normal(seeds: Sequence[int], shape: tuple[int, ...], *key: Key) -> Tensor:
     """Standard normal numbers ``(len(seeds), *shape)``: row i depends on ``seeds[i]`` and key only.
 

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Sequence
 
 from palette.cli.arguments import parse
-from palette.cli.streams import drop_what_nobody_reads
+from palette.cli.streams import drop_what_nobody_reads, say_nothing
 from palette.errors import (
     INTERRUPTED,
     MACHINE,
@@ -24,6 +24,7 @@ from palette.errors import (
     nearest,
     of_system,
 )
+from palette.launch import launched
 
 COMMANDS = {
     "demo": "train a small model on bundled photographs for two minutes and show what it does",
@@ -48,6 +49,8 @@ AGAIN = {
     **dict.fromkeys(("demo", "degrade", "merge"), "begin again with another output"),
 }
 """How to go on once the machine can; the other commands continue when given again."""
+BY_MANY = ("train", "resume")
+"""What many processes do together under torchrun."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -55,6 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is None:
         drop_what_nobody_reads()
         warnings.showwarning = _show_warning
+        if launched().rank:
+            say_nothing()
     args = list(sys.argv[1:] if argv is None else argv)
     name = args[0] if args else ""
     try:
@@ -66,6 +71,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         known = _known(error)
         if known is None or "PALETTE_TRACEBACK" in os.environ:
+            if launched().rank:
+                sys.stderr = sys.__stderr__
             raise
         text = " ".join(str(known).split()) or type(known).__name__
         if known.exit_code == MACHINE:
@@ -85,6 +92,11 @@ def _run(name: str, rest: Sequence[str]) -> int:
         return OK
     if name not in COMMANDS:
         raise UserError(f"there is no command {name!r}: {nearest(name, COMMANDS)}")
+    if launched().ranks > 1 and name not in BY_MANY:
+        raise UserError(
+            f"{name} is the work of one process, and torchrun started {launched().ranks}: "
+            f"give `palette {name}` without torchrun"
+        )
     module = importlib.import_module(f"palette.cli.{name}")
     read = getattr(module, "read_arguments", None)  # where flags depend on other flags
     return module.run(read(rest) if read else parse(getattr(module, name.capitalize()), rest))
@@ -108,7 +120,13 @@ def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"palette: {message}", file=sys.stderr)
+    launch = launched()
+    if launch.ranks > 1:
+        from palette.training.ranks import first_to_speak
+
+        if not first_to_speak():
+            return code
+    print(f"palette: {message}", file=sys.__stderr__ if launch.rank else sys.stderr)
     return code
 
 

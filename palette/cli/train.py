@@ -14,6 +14,7 @@ import tyro
 from palette.cli.arguments import parse
 from palette.config import RunConfig, RunSettings, read_settings, to_dict
 from palette.errors import OK, USAGE, UserError, nearest
+from palette.launch import launched
 
 Options = TypeVar("Options")
 
@@ -81,6 +82,8 @@ def run(arguments: tuple[str, Train[Any]]) -> int:
     members = given.task.members()
     config = suited(chosen, members)
     if given.dry_run:
+        if launched().ranks > 1:
+            raise UserError("--dry-run plans for one device: give it without torchrun")
         print(plan_run(config, members, given.out))
         return OK
     init = None if given.init is None else Init(given.init, given.init_partial)

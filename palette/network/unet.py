@@ -16,6 +16,7 @@ from torch.utils.checkpoint import checkpoint
 
 from palette.errors import UserError
 from palette.network.architecture import Architecture
+from palette.network.dropout import Dropout, number_dropouts
 from palette.network.norm import group_norm, norm_silu
 
 Resample = Literal["down", "up"]
@@ -69,7 +70,7 @@ class ResidualBlock(nn.Module):
         self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1)
         self.scale_shift = nn.Linear(embedding, 2 * outputs)
         self.norm2 = nn.GroupNorm(_divisor(groups, outputs), outputs)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.conv2 = _zeroed(nn.Conv2d(outputs, outputs, 3, padding=1))
         self.skip = nn.Identity() if inputs == outputs else nn.Conv2d(inputs, outputs, 1)
 
@@ -177,6 +178,7 @@ class UNet(nn.Module):
 
         self.head_norm = nn.GroupNorm(_divisor(a.groups, current), current)
         self.head = _zeroed(nn.Conv2d(current, channels * a.patch**2, 3, padding=1))
+        number_dropouts(self)
 
     def forward(
         self,

@@ -12,10 +12,10 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from palette.config import RunConfig
 from palette.data.cache import CachedSource
@@ -25,10 +25,11 @@ from palette.data.split import split
 from palette.diffusion.guidance import drop_condition
 from palette.diffusion.loss import epsilon_loss
 from palette.errors import Diverged, PaletteError, Preempted
-from palette.machine.device import choose_device
 from palette.machine.format import autocast
-from palette.seeding import entropy, generator
+from palette.network.dropout import key_dropouts
+from palette.seeding import entropy, generator, normal_at
 from palette.training.log import Log, check_tensorboard
+from palette.training.ranks import joined, of_rank, synchronizing
 from palette.training.run_folder import RunFolder, stop_signals
 from palette.training.set import Batch, TrainingSet
 from palette.training.state import Init, State
@@ -59,24 +60,23 @@ def train(
     gives a new run the weights of another model; ``log`` gets numbers and pictures as they come.
     Raises UserError where the folder does not fit, InUse, Preempted on SIGTERM or SIGINT, Diverged.
     """
-    device = choose_device(config.train.device)
     if config.train.log == "tensorboard":
         check_tensorboard()
     if val is None:
         source, val = split(source, config.data.val_share)
     training_set = TrainingSet(CachedSource(source, CACHE_BYTES), members, config)
     validation = None if val is None else Validation(val, members, config)
-    if validation is not None and config.train.validate_every:
-        validation.prepare()
-    folder = RunFolder(run, training_set, validation, log)
-    with folder.own(resume), stop_signals() as stopped, torch.random.fork_rng():
-        state = folder.load(device) if resume else State.start(training_set, device, init)
-        folder.describe(state)
-        if init is not None:  # what a run goes on from that was stopped before its first checkpoint
-            state.save(run, config)
-        if not resume:
-            _report_grey(training_set)
-        _loop(state, folder, device, stopped)
+    with joined(config.train.device) as ranks, stop_signals(ranks.count > 1) as stopped:
+        folder = RunFolder(run, training_set, validation, ranks, log)
+        folder.check()
+        with folder.own(resume), torch.random.fork_rng():
+            state = folder.load() if resume else State.start(training_set, ranks, init)
+            folder.describe(state)
+            if init is not None:  # what a run goes on from that was stopped before a checkpoint
+                folder.keep(state)
+            if not resume and ranks.writes:
+                _report_grey(training_set)
+            _loop(state, folder, stopped)
     return run / "model"
 
 
@@ -90,12 +90,12 @@ def _report_grey(training_set: TrainingSet) -> None:
         print(f"{grey} of {of} pictures are grey: colorization leaves them out", file=sys.stderr)
 
 
-def _loop(state: State, run: RunFolder, device: torch.device, stopped: threading.Event) -> None:
+def _loop(state: State, run: RunFolder, stopped: threading.Event) -> None:
     config, settings = run.config, run.config.train
-    feed = run.training_set.batches(state.step, config.steps, device)
+    feed = run.training_set.batches(state.step, config.steps, run.ranks)
     with closing(feed), run.metrics(state.step) as metrics:
         while state.step < config.steps:
-            loss, norm = _step_or_save(state, run, feed, device)
+            loss, norm, stop = _step_or_save(state, run, feed, stopped)
             if state.bad_steps == BAD_STEPS or (state.bad_steps and state.step == config.steps):
                 raise Diverged(
                     f"the loss was not finite in {state.bad_steps} steps up to step {state.step}: "
@@ -106,67 +106,80 @@ def _loop(state: State, run: RunFolder, device: torch.device, stopped: threading
             if run.is_due(state.step, settings.validate_every) and not state.bad_steps:
                 run.validate(state, metrics)
                 enough = 0 < settings.patience <= state.best.waiting
-            if run.is_due(state.step, settings.checkpoint_every) or enough or stopped.is_set():
+            if run.is_due(state.step, settings.checkpoint_every) or enough or stop:
                 run.save(state)
             if enough:
                 print(f"no gain in {settings.patience} validations: the best is in {run.path}/best")
                 return
-            if stopped.is_set() and state.step < config.steps:
+            if stop and state.step < config.steps:
                 cure = f"continue with `palette resume {run.path}`"
                 raise Preempted(f"stopped at step {state.step}: {cure}")
 
 
 def _step_or_save(
-    state: State, run: RunFolder, feed: Iterator[Batch], device: torch.device
-) -> tuple[float, float]:
-    """An optimizer step; where the feed ends with an error, what is done so far is saved."""
+    state: State, run: RunFolder, feed: Iterator[Batch], stopped: threading.Event
+) -> tuple[float, float, bool]:
+    """An optimizer step, and whether any rank was told to stop.
+
+    Where the feed or another rank ends, what is done so far is saved.
+    """
     try:
-        return optimizer_step(state, feed, run.config, device)
+        return *optimizer_step(state, feed, run.config), run.ranks.any(stopped.is_set())
     except PaletteError:  # of a batch, which is complete before a step changes anything
         if state.step:
             run.save(state)
         raise
     except RuntimeError as error:  # also in the midst of a step
-        raise of_worker(error) or error from None
+        if state.step and of_rank(error):  # for others it waits before and after a step's changes
+            run.save(state)
+        raise of_rank(error) or of_worker(error) or error from None
 
 
-def optimizer_step(
-    state: State, feed: Iterator[Batch], config: RunConfig, device: torch.device
-) -> tuple[float, float]:
+def optimizer_step(state: State, feed: Iterator[Batch], config: RunConfig) -> tuple[float, float]:
     """SR3, algorithm 1, with AdamW: the loss, and the gradient's norm before it was clipped."""
-    settings, diffusion, seed, step = config.train, config.diffusion, config.seed, state.step
-    torch.manual_seed(entropy(seed, "dropout", step) % 2**63)
-    levels, drops = generator(seed, "gamma", step), generator(seed, "drop", step)
-    noises = torch.Generator(device).manual_seed(entropy(seed, "noise", step) % 2**63)
-    gammas, losses = [], []
+    settings, ranks, step = config.train, state.ranks, state.step
+    images = settings.batch * settings.accumulate
+    first, part = step * images, ranks.part(images)
+    u = torch.rand((images, 3), generator=generator(config.seed, "levels", step))
+    gamma, importance = state.draws.draw(u[:, :2])  # (images,), those of all ranks
+    drop = u[:, 2] < config.diffusion.drop_condition
+    losses = []
     state.optimizer.zero_grad(set_to_none=True)
-    for batch in islice(feed, settings.accumulate):
-        target, x = state.targets_of(batch.task), batch.x
-        y = target.encode(batch.y, x)  # (B, 3, H, W)
-        if diffusion.drop_condition:
-            dropped = torch.rand(len(x), generator=drops) < diffusion.drop_condition
-            x = drop_condition(x, dropped.to(device))
-        gamma, importance = state.draws.draw(torch.rand((len(x), 2), generator=levels))  # (B,)
-        noise = target.project(torch.randn(y.shape, generator=noises, device=device))
-        denoise = target.projected(
-            partial(state.denoiser, strength=batch.strength, task=batch.task)
-        )
-        gammas.append(gamma)
-        gamma, importance = (one.to(device, non_blocking=True) for one in (gamma, importance))
-        with autocast(device, state.format.dtype):
-            p, weight, seen = diffusion.p, diffusion.weight, target.as_in_picture
-            loss = epsilon_loss(denoise, x, y, gamma, noise, batch.region, p, weight, seen)
-        (importance * loss).mean().div(settings.accumulate).backward()
+    for batch in feed:
+        here = slice(batch.positions.start - first, batch.positions.stop - first)
+        last = here.stop == part.stop
+        with synchronizing(state.network, last):
+            loss = _losses(state, batch, gamma[here], drop[here], config)
+            (importance[here].to(loss.device) * loss).sum().div(len(part)).backward()
         losses.append(loss.detach())
+        if last:
+            break
     norm = torch.nn.utils.clip_grad_norm_(state.denoiser.parameters(), settings.clip_norm)
-    *each, norm = torch.cat([*losses, norm[None]]).tolist()  # the step's only wait for the device
+    everyones = ranks.gathered(torch.cat(losses))
+    *each, norm = torch.cat([everyones, norm[None]]).tolist()  # the step's only wait for the device
     loss = sum(each) / len(each)
     finite = math.isfinite(loss) and math.isfinite(norm)
     state.step, state.bad_steps = step + 1, 0 if finite else state.bad_steps + 1
     if finite:
-        state.draws.learn(torch.cat(gammas), torch.tensor(each))
+        state.draws.learn(gamma, torch.tensor(each))
         state.optimizer.step()
         state.rates.step()
         state.average_weights()
         state.updates += 1
     return loss, norm
+
+
+def _losses(state: State, batch: Batch, gamma: Tensor, drop: Tensor, config: RunConfig) -> Tensor:
+    """The ε-loss of each example, (B,). ``gamma`` (B,), ``drop`` (B,) hides the condition."""
+    diffusion, seed, device = config.diffusion, config.seed, state.ranks.device
+    target, x = state.targets_of(batch.task), batch.x
+    y = target.encode(batch.y, x)  # (B, 3, H, W)
+    if diffusion.drop_condition:
+        x = drop_condition(x, drop.to(device))
+    noise = target.project(normal_at(batch.positions, y.shape[1:], device, seed, "noise"))
+    key_dropouts(state.denoiser, [entropy(seed, "dropout", place) for place in batch.positions])
+    denoise = target.projected(partial(state.network, strength=batch.strength, task=batch.task))
+    gamma = gamma.to(device, non_blocking=True)
+    with autocast(device, state.format.dtype):
+        p, weight, seen = diffusion.p, diffusion.weight, target.as_in_picture
+        return epsilon_loss(denoise, x, y, gamma, noise, batch.region, p, weight, seen)

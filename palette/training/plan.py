@@ -22,6 +22,7 @@ from palette.network.cost import Cost, cost
 from palette.progress import duration
 from palette.training.draws import Draws
 from palette.training.loop import CACHE_BYTES, optimizer_step
+from palette.training.ranks import Ranks
 from palette.training.set import TrainingSet
 from palette.training.state import State
 from palette.training.validation import Validation
@@ -120,12 +121,12 @@ def _measured_pass(training_set: TrainingSet, device: torch.device) -> float:
     once = replace(training_set.config.train, accumulate=1)
     training_set = replace(training_set, config=replace(training_set.config, train=once))
     with torch.random.fork_rng():
-        state = State.start(training_set, device)
-        feed = training_set.batches(0, 1 + ROUNDS, device)
-        optimizer_step(state, feed, training_set.config, device)
+        state = State.start(training_set, Ranks(device))
+        feed = training_set.batches(0, 1 + ROUNDS, state.ranks)
+        optimizer_step(state, feed, training_set.config)
         begin = time.perf_counter()
         for _ in range(ROUNDS):
-            optimizer_step(state, feed, training_set.config, device)
+            optimizer_step(state, feed, training_set.config)
         return (time.perf_counter() - begin) / ROUNDS
 
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
@@ -27,8 +27,9 @@ from palette.errors import UserError
 from palette.files import lock, visible, write_bytes, write_json
 from palette.progress import Progress
 from palette.training.log import Log, Values, numbers, tensorboard
+from palette.training.ranks import Ranks
 from palette.training.set import TrainingSet
-from palette.training.state import State
+from palette.training.state import Best, State
 from palette.training.validation import Validation
 
 FREE = {
@@ -44,11 +45,15 @@ MOVABLE = "mask_files"
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Where a run keeps what it makes, and the training set that it is made from."""
+    """Where a run keeps what it makes, and the training set that it is made from.
+
+    Of many ranks the first one writes; what the others are asked to write is left out.
+    """
 
     path: Path
     training_set: TrainingSet
     validation: Validation | None
+    ranks: Ranks
     log: Log | None = None
     """Of the user."""
 
@@ -59,6 +64,9 @@ class RunFolder:
     @contextmanager
     def own(self, resume: bool) -> Iterator[None]:
         """Lock the folder; InUse names another owner. UserError: a new run finds other files."""
+        if not self.ranks.writes:
+            yield
+            return
         if not resume and self.path.exists() and not self.path.is_dir():
             raise UserError(f"{self.path} is a file: choose another --out")
         if not resume and self.path.exists() and any(visible(self.path)):
@@ -70,7 +78,15 @@ class RunFolder:
         with lock(self.path):
             yield
 
-    def load(self, device: torch.device) -> State:
+    def check(self) -> None:
+        """UserError where ranks do not fit the run, or do not see the same pictures."""
+        settings = self.config.train
+        self.ranks.part(settings.batch * settings.accumulate)
+        self.ranks.check_same(self._about["data"], "pictures")
+        if self.validation is not None and settings.validate_every and self.ranks.writes:
+            self.validation.prepare()
+
+    def load(self) -> State:
         """The state of the newest checkpoint. Raises UserError where there is none, or other data.
 
         Lines of metrics.jsonl that the run will write again are taken out.
@@ -88,15 +104,16 @@ class RunFolder:
         if found:
             tensors, saved = load_checkpoint(found[-1])
             self._refuse_other_settings(saved["config"])
-            state = State.load(tensors, saved, self.config, device)
+            state = State.load(tensors, saved, self.config, self.ranks)
             if self.config.steps < state.step:
                 raise UserError(
                     f"{self.path} has done {state.step} steps, and --steps is {self.config.steps}: "
                     f"choose {state.step} or more"
                 )
         else:  # stopped before its first checkpoint
-            state = State.start(self.training_set, device)
-        _drop_lines_after(self.path / "metrics.jsonl", state.step)
+            state = State.start(self.training_set, self.ranks)
+        if self.ranks.writes:
+            _drop_lines_after(self.path / "metrics.jsonl", state.step)
         return state
 
     def _refuse_other_settings(self, before: dict[str, Any]) -> None:
@@ -114,6 +131,8 @@ class RunFolder:
 
     def describe(self, state: State) -> None:
         """Write config.toml and run.json."""
+        if not self.ranks.writes:
+            return
         write_bytes(self.path / "config.toml", to_toml(self.config).encode())
         about = {
             "schema": SCHEMA,
@@ -132,29 +151,42 @@ class RunFolder:
     def save(self, state: State) -> None:
         """A checkpoint and the model, but never a bad one in place of a good one."""
         if not state.bad_steps:
-            state.save(self.path, self.config)
+            self.keep(state)
+        if self.ranks.writes and not state.bad_steps:
             save_model(self.path / "model", state.model(self.config, self._about))
+
+    def keep(self, state: State) -> None:
+        """A checkpoint alone."""
+        if self.ranks.writes:
+            state.save(self.path, self.config)
 
     def validate(self, state: State, metrics: Metrics) -> None:
         """Judge the averages, note the better, keep the best model, write a strip."""
-        if self.validation is None:
-            return
+        if self.validation is not None:
+            judge = partial(self._judge, self.validation, state, metrics)
+            state.best = self.ranks.agreed(judge)
+
+    def _judge(self, validation: Validation, state: State, metrics: Metrics) -> Best:
         models = {d: state.model(self.config, self._about, d) for d in state.averages}
-        found = self.validation.judge(state, models)
-        state.best.decay = found.decay
-        state.best.waiting += 1
-        if state.best.gain is None or found.gain > state.best.gain:
-            state.best.gain, state.best.step, state.best.waiting = found.gain, state.step, 0
+        found, best = validation.judge(state, models), state.best
+        best.decay = found.decay
+        best.waiting += 1
+        if best.gain is None or found.gain > best.gain:
+            best.gain, best.step, best.waiting = found.gain, state.step, 0
             save_model(self.path / "best", models[found.decay])
         metrics.write({"step": state.step, "validation": found.as_json()})
-        strip = self.validation.strip(state, models[found.decay])
+        strip = validation.strip(state, models[found.decay])
         (self.path / "samples").mkdir(exist_ok=True)
         write_picture(self.path / "samples" / f"step-{state.step}.png", strip)
         metrics.tell(state.step, {"validation/strip": strip})
+        return best
 
     @contextmanager
     def metrics(self, step: int) -> Iterator[Metrics]:
         """metrics.jsonl, open for the steps after ``step``."""
+        if not self.ranks.writes:
+            yield Metrics(self.config)
+            return
         settings = self.config.train
         images = settings.batch * settings.accumulate
         total, done = self.config.steps * images, step * images
@@ -164,7 +196,7 @@ class RunFolder:
                 logs.append(stack.enter_context(tensorboard(self.path / "tensorboard", step)))
             file = stack.enter_context((self.path / "metrics.jsonl").open("a", encoding="utf-8"))
             bar = stack.enter_context(Progress(total, self.config.task, "images", done))
-            yield Metrics(self.config, file, bar, logs)
+            yield Metrics(self.config, (file, bar), logs)
 
     @cached_property
     def _about(self) -> dict[str, Any]:
@@ -183,19 +215,22 @@ class Metrics:
     """Writes a line of metrics.jsonl every ``log_every`` steps, and shows a user the progress."""
 
     config: RunConfig
-    file: TextIO
-    bar: Progress
-    logs: Sequence[Log]
+    shown: tuple[TextIO, Progress] | None = None
+    """None where another rank does so."""
+    logs: Sequence[Log] = ()
     losses: list[float] = field(default_factory=list)
     """Of the steps since the last line."""
     since: float = field(default_factory=time.perf_counter)
 
     def add(self, state: State, loss: float, norm: float) -> None:
         """A step is done, with this loss and norm of the gradient."""
+        if self.shown is None:
+            return
         step, settings = state.step, self.config.train
         images_per_step = settings.batch * settings.accumulate
         self.losses.append(loss)
-        self.bar.update(images_per_step)
+        _, bar = self.shown
+        bar.update(images_per_step)
         if step % settings.log_every and step != self.config.steps:
             return
         now, mean = time.perf_counter(), sum(self.losses) / len(self.losses)
@@ -208,13 +243,15 @@ class Metrics:
             "images_per_second": len(self.losses) * images_per_step / (now - self.since),
         }
         self.write(line)
-        self.bar.note(f"loss {mean:.4f}")
+        bar.note(f"loss {mean:.4f}")
         self.losses, self.since = [], now
 
     def write(self, line: dict[str, Any]) -> None:
         """One line, on its way to the disk at once."""
-        self.file.write(json.dumps(line) + "\n")
-        self.file.flush()
+        assert self.shown is not None
+        file, _ = self.shown
+        file.write(json.dumps(line) + "\n")
+        file.flush()
         self.tell(line["step"], numbers(line))
 
     def tell(self, step: int, values: Values) -> None:
@@ -244,15 +281,18 @@ def _step_of(line: str) -> float:
 
 
 @contextmanager
-def stop_signals() -> Iterator[threading.Event]:
-    """An event that SIGTERM or SIGINT sets; a second SIGINT interrupts at once."""
+def stop_signals(patient: bool = False) -> Iterator[threading.Event]:
+    """An event that SIGTERM or SIGINT sets; a second SIGINT interrupts at once.
+
+    ``patient``: it does not. torchrun passes on a Ctrl-C that the terminal has sent to all already.
+    """
     stopped = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stopped
         return
 
     def stop(number: int, frame: FrameType | None) -> None:
-        if stopped.is_set() and number == signal.SIGINT:
+        if stopped.is_set() and number == signal.SIGINT and not patient:
             raise KeyboardInterrupt
         stopped.set()
 

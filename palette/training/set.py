@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from itertools import tee
 
 import cv2
 import numpy as np
@@ -16,11 +17,12 @@ from torch import Tensor
 from palette.config import RunConfig
 from palette.data.cache import CachedSource
 from palette.data.crops import Crops
-from palette.data.loader import Example, automatic_workers, batches, epoch_order
+from palette.data.loader import Example, automatic_workers, batches_at, epoch_order
 from palette.data.stored import from_stored, is_grey
 from palette.diffusion.loss import CHROMA_SHARE, LUMA, LUMA_SHARE, Target
 from palette.errors import UserError
 from palette.seeding import rng
+from palette.training.ranks import Ranks
 from palette.types import Member, Observation, Params, Picture, Spec, Task
 
 MARGIN = 16
@@ -41,6 +43,8 @@ class Batch:
 
     x: Tensor
     y: Tensor
+    positions: range
+    """Of its examples in all of the training."""
     region: Tensor | None = None
     """(B, 1, H, W), 1 where the loss counts; None: everywhere."""
     strength: Tensor | None = None
@@ -187,28 +191,39 @@ class TrainingSet:
         """What is left of the rows, and of the columns, without the margin."""
         return slice(self.margin(task), self.margin(task) + self.config.data.size)
 
-    def batches(self, step: int, stop: int, device: torch.device) -> Generator[Batch, None, None]:
-        """The batches of the steps ``step`` to ``stop`` − 1, prepared ahead of their use.
+    def passes(self, step: int, ranks: Ranks) -> Iterator[range]:
+        """Positions of a step that are this rank's, in passes of at most ``train.batch``.
 
-        Each step of the optimizer takes ``train.accumulate`` of them.
+        All ranks together take ``train.batch`` · ``train.accumulate`` in each step.
         """
         settings = self.config.train
-        workers = automatic_workers(device) if settings.workers == "auto" else settings.workers
-        first, last = step * settings.accumulate, stop * settings.accumulate
-        pin = device.type == "cuda"
-        loaded = batches(self.example, settings.batch, first, last, workers, pin)
+        images = settings.batch * settings.accumulate
+        part = ranks.part(images)
+        first, last = step * images + part.start, step * images + part.stop
+        for start in range(first, last, settings.batch):
+            yield range(start, min(start + settings.batch, last))
+
+    def batches(self, step: int, stop: int, ranks: Ranks) -> Generator[Batch, None, None]:
+        """The batches of this rank of the steps ``step`` to ``stop`` − 1, prepared ahead."""
+        workers, device = self.config.train.workers, ranks.device
+        if workers == "auto":
+            workers = automatic_workers(device, ranks.local_count)
+        passes, same = tee(one for s in range(step, stop) for one in self.passes(s, ranks))
+        loaded = batches_at(self.example, passes, workers, pin=device.type == "cuda")
         with closing(loaded):
-            for number, arrays in enumerate(loaded, first):
-                yield self.on_device(arrays, number * settings.batch, device)
+            for positions, arrays in zip(same, loaded, strict=True):
+                yield self.on_device(arrays, positions, device)
 
-    def on_device(self, arrays: dict[str, Tensor], first: int, device: torch.device) -> Batch:
-        """Stacked examples from position ``first`` on, degraded here where no worker did."""
+    def on_device(self, arrays: dict[str, Tensor], positions: range, device: torch.device) -> Batch:
+        """The stacked examples at ``positions``, degraded here where no worker did."""
         there = {key: value.to(device, non_blocking=True) for key, value in arrays.items()}
-        return Batch(**there) if "x" in there else self._degraded(there["y"], first)
+        if "x" in there:
+            return Batch(**there, positions=positions)
+        return self._degraded(there["y"], positions)
 
-    def _degraded(self, y: Tensor, first: int) -> Batch:
+    def _degraded(self, y: Tensor, positions: range) -> Batch:
         task = self.members[0].task
-        params = [self.params(first + slot, task) for slot in range(len(y))]
+        params = [self.params(position, task) for position in positions]
         inner = self._inner(task)
         x = task.condition_batch((y + 1) / 2, params)[..., inner, inner]
         if self.config.model.mask:
@@ -217,7 +232,7 @@ class TrainingSet:
         if self.config.model.strength:
             drawn = [one["augmentation"]["level"] if "augmentation" in one else 0 for one in params]
             strengths = x.new_tensor(drawn)
-        return Batch(x, y[..., inner, inner], strength=strengths)
+        return Batch(x, y[..., inner, inner], positions, strength=strengths)
 
     def grey(self, most: int = 100) -> tuple[int, int]:
         """How many of the first ``most`` pictures are grey, and how many were looked at."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
@@ -22,6 +22,7 @@ from palette.machine.format import Format, choose
 from palette.network.denoiser import Denoiser
 from palette.seeding import entropy
 from palette.training.draws import Draws
+from palette.training.ranks import Ranks
 from palette.training.set import TrainingSet
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
@@ -68,6 +69,9 @@ class State:
     """All that a step changes; what it saves is what it needs to go on to the same bits."""
 
     denoiser: Denoiser
+    network: nn.Module
+    """What a pass of training runs through: the denoiser, or that of all ranks."""
+    ranks: Ranks
     averages: dict[float, Tensors]
     """Exponential moving averages of the weights by their decay, float32."""
     optimizer: torch.optim.AdamW
@@ -86,9 +90,7 @@ class State:
     best: Best = field(default_factory=Best)
 
     @classmethod
-    def start(
-        cls, training_set: TrainingSet, device: torch.device, init: Init | None = None
-    ) -> Self:
+    def start(cls, training_set: TrainingSet, ranks: Ranks, init: Init | None = None) -> Self:
         """The state before the first step; weights depend on the seed, or are those of ``init``."""
         config = training_set.config
         with torch.random.fork_rng():
@@ -96,9 +98,15 @@ class State:
             denoiser = Denoiser(config.model, config.data.size)
         if init is not None:
             init.into(denoiser)
-        targets = training_set.targets(config.diffusion.residual, config.diffusion.balance)
-        form = choose(denoiser.to(device), config.train.precision, "train")
-        return cls._laid_out(config, denoiser, targets, form)
+        denoiser.to(ranks.device)
+        diffusion, precision = config.diffusion, config.train.precision
+        targets, form = ranks.agreed(  # measured, so that machines may differ
+            lambda: (
+                training_set.targets(diffusion.residual, diffusion.balance),
+                choose(denoiser, precision, "train"),
+            )
+        )
+        return cls._laid_out(config, denoiser, ranks, targets, form)
 
     @classmethod
     def load(
@@ -106,13 +114,14 @@ class State:
         tensors: Mapping[str, Tensors],
         about: Mapping[str, Any],
         config: RunConfig,
-        device: torch.device,
+        ranks: Ranks,
     ) -> Self:
         """The state that :meth:`save` wrote, of what ``load_checkpoint`` read."""
         denoiser = Denoiser(config.model, config.data.size)
         denoiser.load_state_dict(tensors["weights"])
         targets, form = tuple(Target(**one) for one in about["targets"]), Format(**about["format"])
-        state = cls._laid_out(config, denoiser.to(device), targets, form, about["updates"])
+        denoiser.to(ranks.device)
+        state = cls._laid_out(config, denoiser, ranks, targets, form, about["updates"])
         state.step, state.updates = about["step"], about["updates"]
         state.best = Best(**about["best"])
         state.draws.squares = tensors["draws"]["squares"]
@@ -185,6 +194,7 @@ class State:
         cls,
         config: RunConfig,
         denoiser: Denoiser,
+        ranks: Ranks,
         targets: tuple[Target, ...],
         form: Format,
         updates: int = 0,
@@ -204,7 +214,8 @@ class State:
         )
         optimizer.param_groups[0]["initial_lr"] = config.train.learning_rate
         rates = LambdaLR(optimizer, partial(rate, config), last_epoch=updates - 1)
-        return cls(denoiser, averages, optimizer, rates, targets, Draws.of(config.diffusion), form)
+        network, draws = ranks.network(denoiser), Draws.of(config.diffusion)
+        return cls(denoiser, network, ranks, averages, optimizer, rates, targets, draws, form)
 
 
 def rate(config: RunConfig, updates: int) -> float:

@@ -179,7 +179,7 @@ class Validation:
         device = next(state.denoiser.parameters()).device
         count = self.config.data.val_crops * len(self.members)
         stacked = default_collate([crops.example(position) for position in range(count)])
-        batch = crops.on_device(stacked, 0, device)
+        batch = crops.on_device(stacked, range(count), device)
         target, denoiser = state.targets_of(batch.task), model.denoiser.to(device)
         denoise = target.projected(
             lambda x, y_t, gamma: denoiser(x, y_t, gamma, batch.strength, batch.task)

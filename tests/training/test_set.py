@@ -306,7 +306,7 @@ def test_degrading_on_the_device_agrees_with_the_workers(
     there = training_set(task, photos, layer, {"data": {"degrade_on": "device"}})
     (arrays,) = batches(there.example, 4, 1, 2)
     assert set(arrays) == {"y"}
-    found = there.on_device(arrays, 4, torch.device("cpu"))
+    found = there.on_device(arrays, range(4, 8), torch.device("cpu"))
     assert torch.equal(found.y, expected["y"])
     assert found.x.shape == expected["x"].shape == (4, 4, 32, 32)
     assert (found.x - expected["x"]).square().mean() < 1e-4  # JPEG: within 45 dB of the codec

@@ -43,7 +43,7 @@ def test_the_loss_falls(task: str, tmp_path: Path, photos: Path) -> None:
     training.train(config, members, crops.source, None, tmp_path / "run")
     model = palette.load(tmp_path / "run", task=members[0].name).model
     (arrays,) = batches(crops.example, 64, 99, 100)
-    batch = crops.on_device(arrays, 99 * 64, torch.device("cpu"))
+    batch = crops.on_device(arrays, range(99 * 64, 100 * 64), torch.device("cpu"))
     numbers = torch.zeros(64, dtype=torch.int64) if batch.task is None else batch.task
     target = Targets.of(model.targets, numbers)
     y, gamma = target.encode(batch.y, batch.x), torch.linspace(0.01, 0.99, 64)
@@ -191,7 +191,7 @@ def test_the_network_is_shown_the_strength_of_an_augmentation(
     )
     crops = training_set("super-resolution", photos, config)
     (arrays,) = batches(crops.example, 8, 0, 1)
-    strength = crops.on_device(arrays, 0, torch.device("cpu")).strength
+    strength = crops.on_device(arrays, range(8), torch.device("cpu")).strength
     assert strength is not None
     assert strength.shape == (8,)
     assert len(set(strength.tolist())) > 1

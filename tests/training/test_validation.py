@@ -22,6 +22,7 @@ from palette.data.opening import open_source
 from palette.data.sources import BUNDLED
 from palette.errors import UserError
 from palette.resolving import resolve
+from palette.training.ranks import Ranks
 from palette.training.run_folder import RunFolder
 from palette.training.set import TrainingSet
 from palette.training.state import State
@@ -67,7 +68,7 @@ def test_the_crops_are_the_same_in_every_validation(
 
 def test_an_untrained_network_is_the_baseline(validation: Validation, crops: TrainingSet) -> None:
     """It outputs 0, so that the mean answer is what it is shown: there is no gain."""
-    found = judged(State.start(crops, CPU), validation)
+    found = judged(State.start(crops, Ranks(CPU)), validation)
     assert list(found.rows) == ["super-resolution-x2", "colorization", "inpainting"]
     for row in found.rows.values():
         assert row.mean == pytest.approx(row.baseline, abs=0.02)
@@ -81,7 +82,7 @@ def test_the_loss_of_an_untrained_network_is_one_in_nearly_clean_pictures(photos
     layer = {"diffusion": {"balance": False}, "data": {"val_crops": 8}}
     crops = training_set("denoising", photos, layer)
     validation = Validation(open_source(photos), crops.members, crops.config)
-    found = judged(State.start(crops, CPU), validation)
+    found = judged(State.start(crops, Ranks(CPU)), validation)
     assert found.loss[8] == pytest.approx(1, abs=0.05)
     assert found.loss[-8] == pytest.approx(1, abs=0.3)  # z, of about unit variance
 
@@ -89,7 +90,7 @@ def test_the_loss_of_an_untrained_network_is_one_in_nearly_clean_pictures(photos
 def test_judging_twice_finds_the_same_and_changes_nothing(
     validation: Validation, crops: TrainingSet
 ) -> None:
-    state = State.start(crops, CPU)
+    state = State.start(crops, Ranks(CPU))
     before = {name: value.clone() for name, value in state.denoiser.state_dict().items()}
     torch.manual_seed(0)
     first = judged(state, validation)
@@ -101,7 +102,7 @@ def test_judging_twice_finds_the_same_and_changes_nothing(
 
 def test_the_better_average_is_found(validation: Validation, crops: TrainingSet) -> None:
     for good, bad in ((0.5, 0.9), (0.9, 0.5)):
-        state = State.start(crops, CPU)
+        state = State.start(crops, Ranks(CPU))
         state.averages[bad]["unet.head.bias"] += 3
         assert judged(state, validation).decay == good
 

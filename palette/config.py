@@ -92,8 +92,9 @@ class TrainConfig:
     ema: tuple[float, ...] = (0.999, 0.9999)
     """Decays of the averaged weights, each warmed up as (1+n)/(10+n). The model gets the average
     that is best in validation."""
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """auto: the faster one, as measured once on the machine; bf16 needs hardware for it."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """auto: the fastest, as measured once on the machine. bf16 where there is hardware for it;
+    fp16, with scaled gradients, on GPUs without."""
     recompute: bool = False
     """Recompute each block in the backward pass: less memory, about a third more time."""
     device: str = "auto"

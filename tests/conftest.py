@@ -45,6 +45,7 @@ def no_measuring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
     def pretend(denoiser: object, formats: Sequence[Format], mode: str) -> dict[str, float]:
         order = ["bf16 channels_last", "fp32 channels_last", "bf16 contiguous", "fp32 contiguous"]
+        order += ["fp16 channels_last", "fp16 contiguous"]
         return {str(f): float(2 + order.index(str(f))) for f in formats}
 
     with pytest.MonkeyPatch.context() as patch:

@@ -70,11 +70,11 @@ def examine() -> tuple[dict[str, Any], list[str]]:
         )
         return found, problems
     from palette.machine.device import choose_device
-    from palette.machine.format import choose_dtype, remembered
+    from palette.machine.format import choose_precision, remembered
 
     device = choose_device("auto")
     found["device"] = str(device)
-    found["precision"] = str(choose_dtype("auto", device)).removeprefix("torch.")
+    found["precision"] = choose_precision("auto", device, "train")
     found["threads"] = torch.get_num_threads()
     for machine, times in remembered().items():
         measured = ", ".join(f"{name} {milliseconds:g} ms" for name, milliseconds in times.items())

@@ -46,8 +46,9 @@ class Restore:
     """i/n: restore every n-th picture, from the i-th, counted from 0."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, mps."""
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """auto: the faster one, as measured once on the machine; bf16 needs hardware for it."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """auto: the faster of fp32 and bf16, as measured once; bf16 needs hardware for it. fp16: for
+    models that were trained in it, on GPUs without bf16."""
 
 
 def run(args: Restore) -> int:

@@ -30,8 +30,15 @@ from palette.network.denoiser import Denoiser
 
 Mode = Literal["restore", "train"]
 
+Precision = Literal["fp32", "bf16", "fp16"]
+
+DTYPES: dict[Precision, torch.dtype] = {
+    "fp32": torch.float32,
+    "bf16": torch.bfloat16,
+    "fp16": torch.float16,
+}
 WORTH = 0.9
-"""bfloat16 must take less than this share of float32's time to be worth its rounding."""
+"""16 bits must take less than this share of float32's time to be worth their rounding."""
 ROUNDS, BUDGET_SECONDS = 6, 1.2
 """Timed passes of each format, fewer where they take longer than this in all."""
 
@@ -40,7 +47,7 @@ ROUNDS, BUDGET_SECONDS = 6, 1.2
 class Format:
     """How the network runs; its parameters are kept in float32 while it is trained."""
 
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Precision = "fp32"
     memory: Literal["contiguous", "channels_last"] = "contiguous"
 
     def __str__(self) -> str:
@@ -48,7 +55,7 @@ class Format:
 
     @property
     def dtype(self) -> torch.dtype:
-        return torch.bfloat16 if self.precision == "bf16" else torch.float32
+        return DTYPES[self.precision]
 
     def lay_out(self, denoiser: Denoiser) -> Denoiser:
         """Put the weights in this memory format, in place. What convolutions make follows them."""
@@ -64,18 +71,22 @@ class Format:
         return copy
 
 
-def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
-    """ "auto" is bfloat16 where the hardware has instructions for it, else float32."""
+def choose_precision(precision: str, device: torch.device, mode: Mode) -> Precision:
+    """ "auto" is 16 bits where the hardware has instructions for them, else float32.
+
+    bfloat16, or on GPUs without it float16. To that auto trains only: what another precision has
+    trained may leave its range. MPS gets float32, unless it is asked for more.
+    """
     if precision == "auto":
-        fast = (
-            torch.cuda.is_bf16_supported(including_emulation=False)
-            if device.type == "cuda"
-            else device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
-        )
-        return torch.bfloat16 if fast else torch.float32
-    if precision not in ("bf16", "fp32"):
-        raise UserError(f"precision is {precision!r}: choose auto, bf16 or fp32")
-    return torch.bfloat16 if precision == "bf16" else torch.float32
+        if device.type == "cuda":
+            if torch.cuda.is_bf16_supported(including_emulation=False):
+                return "bf16"
+            return "fp16" if mode == "train" else "fp32"
+        fast = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+        return "bf16" if fast else "fp32"
+    if precision not in DTYPES:
+        raise UserError(f"precision is {precision!r}: choose auto, {', '.join(DTYPES)}")
+    return precision
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[object]:
@@ -88,16 +99,16 @@ def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager
 def choose(denoiser: Denoiser, precision: str, mode: Mode) -> Format:
     """The fastest format for ``denoiser`` on its device, measured if this machine does not know it.
 
-    ``precision`` is "auto", "fp32" or "bf16". auto takes bfloat16 only where the hardware has
-    instructions for it and where it is a good deal faster.
+    ``precision`` is "auto", "fp32", "bf16" or "fp16". auto takes 16 bits only where the hardware
+    has instructions for them and where they are a good deal faster.
     """
     device = next(denoiser.parameters()).device
-    formats = _candidates(precision, device)
+    formats = _candidates(precision, device, mode)
     if len(formats) == 1:
         return formats[0]
     machine = machine_name(device, denoiser.unet.architecture, mode)
     times = remembered().get(machine, {})
-    unknown = [f for f in _candidates("auto", device) + formats if str(f) not in times]
+    unknown = [f for f in _candidates("auto", device, mode) + formats if str(f) not in times]
     if unknown:
         try:
             measured = measure(denoiser, list(dict.fromkeys(unknown)), mode)
@@ -112,14 +123,12 @@ def choose(denoiser: Denoiser, precision: str, mode: Mode) -> Format:
     return chosen
 
 
-def _candidates(precision: str, device: torch.device) -> list[Format]:
-    fast = choose_dtype(precision, device)
-    low = [] if fast == torch.float32 else [Format("bf16"), Format("bf16", "channels_last")]
-    if precision == "bf16":
-        return low
+def _candidates(precision: str, device: torch.device, mode: Mode) -> list[Format]:
+    fast = choose_precision(precision, device, mode)
+    tried: list[Precision] = ["fp32", fast] if precision == "auto" and fast != "fp32" else [fast]
     if device.type == "mps":
-        return [Format()]
-    return [Format("fp32"), Format("fp32", "channels_last"), *low]
+        return [Format(one) for one in tried]
+    return [form for one in tried for form in (Format(one), Format(one, "channels_last"))]
 
 
 def _fastest(times: dict[str, float], formats: Sequence[Format]) -> Format:

@@ -150,16 +150,21 @@ def optimizer_step(state: State, feed: Iterator[Batch], config: RunConfig) -> tu
         last = here.stop == part.stop
         with synchronizing(state.network, last):
             loss = _losses(state, batch, gamma[here], drop[here], config)
-            (importance[here].to(loss.device) * loss).sum().div(len(part)).backward()
+            mean = (importance[here].to(loss.device) * loss).sum() / len(part)
+            state.scaler.scale(mean).backward()
         losses.append(loss.detach())
         if last:
             break
+    state.scaler.unscale_(state.optimizer)
     norm = torch.nn.utils.clip_grad_norm_(state.denoiser.parameters(), settings.clip_norm)
     everyones = ranks.gathered(torch.cat(losses))
     *each, norm = torch.cat([everyones, norm[None]]).tolist()  # the step's only wait for the device
     loss = sum(each) / len(each)
     finite = math.isfinite(loss) and math.isfinite(norm)
-    state.step, state.bad_steps = step + 1, 0 if finite else state.bad_steps + 1
+    scaled_too_far = math.isfinite(loss) and not finite and state.scaler.get_scale() > 1
+    state.step = step + 1
+    state.bad_steps = 0 if finite or scaled_too_far else state.bad_steps + 1
+    state.scaler.update()
     if finite:
         state.draws.learn(gamma, torch.tensor(each))
         state.optimizer.step()

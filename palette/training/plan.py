@@ -15,7 +15,7 @@ from palette.data.cache import CachedSource
 from palette.data.sources import Source
 from palette.data.split import split
 from palette.machine.device import choose_device
-from palette.machine.format import autocast, choose_dtype
+from palette.machine.format import DTYPES, autocast, choose_precision
 from palette.machine.memory import free_bytes, is_out_of_memory
 from palette.network.architecture import Architecture
 from palette.network.cost import Cost, cost
@@ -42,7 +42,8 @@ def plan(config: RunConfig, members: Sequence[Member], source: Source, val: Sour
     Raises UserError for data that do not suit, as the training itself would.
     """
     device, settings = choose_device(config.train.device), config.train
-    dtype = choose_dtype(settings.precision, device)
+    precision = choose_precision(settings.precision, device, "train")
+    dtype = DTYPES[precision]
     if val is None:
         source, val = split(source, config.data.val_share)
     training_set = TrainingSet(CachedSource(source, CACHE_BYTES), members, config)
@@ -54,7 +55,7 @@ def plan(config: RunConfig, members: Sequence[Member], source: Source, val: Sour
         "parameters": f"{costs.parameters:,}",
         "multiply-adds": f"{_short(costs.evaluation)} for one evaluation of a picture, "
         f"{_short(costs.training * images)} for a step",
-        **_memory(config, costs, device, dtype),
+        **_memory(config, costs, device, precision),
         "time": _time(training_set, costs, device, dtype),
         "noise levels": _levels(config),
         "learning rate": f"{settings.learning_rate:g} after a rise over "
@@ -82,13 +83,10 @@ def _shapes(a: Architecture, size: int) -> list[str]:
     return [line.rstrip() for line in lines]
 
 
-def _memory(
-    config: RunConfig, costs: Cost, device: torch.device, dtype: torch.dtype
-) -> dict[str, str]:
+def _memory(config: RunConfig, costs: Cost, device: torch.device, precision: str) -> dict[str, str]:
     copies = 4 + len(config.train.ema)  # weights, gradients, two moments, averages
     state, free = 4 * copies * costs.parameters, free_bytes(device)
     fits = "" if state + costs.kept < free else f", too little: {FIT}"
-    precision = "bf16" if dtype == torch.bfloat16 else "fp32"
     return {
         "memory of the state": f"{state / GIB:.2f} GiB of weights, gradients, moments and averages",
         "memory of a pass": f"{costs.kept / GIB:.2f} GiB kept for the backward pass of "

@@ -17,6 +17,7 @@ from typing import TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed import TCPStore  # type: ignore[reportPrivateImportUsage]
 from torch.nn.parallel import DistributedDataParallel
 
 from palette.errors import Diverged, MachineError, PaletteError, Preempted, UserError
@@ -128,6 +129,7 @@ def joined(device: str) -> Iterator[Ranks]:
             "nccl" if gpu else "gloo", timeout=PATIENCE, device_id=mine if gpu else None
         )
         group = dist.new_group(timeout=PATIENCE, backend="gloo")
+        assert isinstance(group, dist.ProcessGroup)  # all ranks are members
         yield Ranks(mine, launch.rank, launch.ranks, launch.local_ranks, group)
         dist.barrier(group)  # what the first rank wrote is complete for all
     except RuntimeError as error:
@@ -171,7 +173,7 @@ def first_to_speak() -> bool:
     attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
     where, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     try:
-        store = dist.TCPStore(where, port, timeout=ANSWER, wait_for_workers=False)
+        store = TCPStore(where, port, timeout=ANSWER, wait_for_workers=False)
         return store.add(f"palette/said/{attempt}", 1) == 1
     except dist.DistError:  # the machine that keeps the store is gone
         return True

@@ -82,6 +82,8 @@ class State:
     draws: Draws
     format: Format
     """Precision and memory format, the same to the end of the run."""
+    scaler: torch.amp.GradScaler
+    """Of fp16, whose range gradients would leave below: it scales the loss."""
     step: int = 0
     updates: int = 0
     """Steps that changed the weights: all but those whose loss was not finite."""
@@ -125,6 +127,8 @@ class State:
         state.step, state.updates = about["step"], about["updates"]
         state.best = Best(**about["best"])
         state.draws.squares = tensors["draws"]["squares"]
+        if state.scaler.is_enabled():
+            state.scaler.load_state_dict(about["scaler"])
         for decay, average in state.averages.items():
             for name, value in average.items():
                 value.copy_(tensors[f"average-{decay}"][name])
@@ -161,6 +165,7 @@ class State:
             "targets": [asdict(target) for target in self.targets],
             "best": asdict(self.best),
             "format": asdict(self.format),
+            "scaler": self.scaler.state_dict(),
             "config": to_dict(config),
         }
         save_checkpoint(run, self.step, tensors, about, config.train.keep)
@@ -214,8 +219,18 @@ class State:
         )
         optimizer.param_groups[0]["initial_lr"] = config.train.learning_rate
         rates = LambdaLR(optimizer, partial(rate, config), last_epoch=updates - 1)
-        network, draws = ranks.network(denoiser), Draws.of(config.diffusion)
-        return cls(denoiser, network, ranks, averages, optimizer, rates, targets, draws, form)
+        return cls(
+            denoiser,
+            ranks.network(denoiser),
+            ranks,
+            averages,
+            optimizer,
+            rates,
+            targets,
+            Draws.of(config.diffusion),
+            form,
+            torch.amp.GradScaler(device.type, enabled=form.precision == "fp16"),
+        )
 
 
 def rate(config: RunConfig, updates: int) -> float:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from palette.machine.format import Format, Mode, autocast, choose, choose_dtype
+from palette.machine.format import Format, Mode, _candidates, autocast, choose, choose_precision
 from palette.machine.format import measure as real_measure  # before the tests replace it
 from palette.network.architecture import Architecture
 from palette.network.denoiser import Denoiser
@@ -81,10 +81,34 @@ def test_bfloat16_without_instructions_only_if_asked_for(
     denoiser: Denoiser, cache: Path, clock: Times, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    assert choose_dtype("auto", torch.device("cpu")) == torch.float32
+    assert choose_precision("auto", torch.device("cpu"), "train") == "fp32"
     assert choose(denoiser, "auto", "train").precision == "fp32"
     assert set(clock) == {"bf16 contiguous", "bf16 channels_last"}
     assert choose(denoiser, "bf16", "train") == Format("bf16", "channels_last")
+
+
+@pytest.mark.parametrize("bf16", [True, False])
+def test_gpus_without_bfloat16_train_in_float16(
+    bf16: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They restore in it only if asked to: another precision may have trained the model."""
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: bf16)
+    gpu, mps = torch.device("cuda"), torch.device("mps")
+    assert choose_precision("auto", gpu, "train") == ("bf16" if bf16 else "fp16")
+    assert choose_precision("auto", gpu, "restore") == ("bf16" if bf16 else "fp32")
+    assert choose_precision("fp16", gpu, "restore") == "fp16"
+    low = "bf16" if bf16 else "fp16"
+    expected = [
+        "fp32 contiguous",
+        "fp32 channels_last",
+        f"{low} contiguous",
+        f"{low} channels_last",
+    ]
+    assert [str(one) for one in _candidates("auto", gpu, "train")] == expected
+    assert [str(one) for one in _candidates("auto", mps, "train")] == ["fp32 contiguous"]
+    assert [str(one) for one in _candidates("fp16", mps, "train")] == ["fp16 contiguous"]
+    with pytest.raises(ValueError, match="precision is 'fp8': choose auto, fp32, bf16, fp16"):
+        choose_precision("fp8", gpu, "train")
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff{", b"[1]", b'{"a": {"b": "c"}}', b'{"a": 1}'])

@@ -18,7 +18,6 @@ from typing import Any
 import pytest
 import tomli_w
 import torch
-import torch.distributed as dist
 from conftest import TINY
 from short_runs import GENERALIST, HOLD, about, lines, run, saved
 
@@ -29,7 +28,7 @@ from palette.data.images import write
 from palette.data.opening import open_source
 from palette.launch import Launch, launched
 from palette.training import ranks
-from palette.training.ranks import Ranks, first_to_speak
+from palette.training.ranks import Ranks, TCPStore, first_to_speak
 
 EVERYTHING: dict[str, Any] = {
     "options": GENERALIST,
@@ -196,7 +195,7 @@ def test_commands_for_one_process_are_refused_by_one_line(
 ) -> None:
     """Of all ranks; so is any other error."""
     assert launched() == Launch()
-    store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     launch = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
     for attempt, command in enumerate((["restore", "run", "in", "out"], ["train", "nothing"])):
         launch |= {"MASTER_PORT": str(store.port), "TORCHELASTIC_RESTART_COUNT": str(attempt)}

@@ -20,6 +20,7 @@ import tomli_w
 import torch
 from conftest import TINY
 from short_runs import GENERALIST, HOLD, about, lines, run, saved
+from torch.distributed import TCPStore  # type: ignore[reportPrivateImportUsage]
 
 import palette
 from palette.cli.main import main
@@ -28,7 +29,7 @@ from palette.data.images import write
 from palette.data.opening import open_source
 from palette.launch import Launch, launched
 from palette.training import ranks
-from palette.training.ranks import Ranks, TCPStore, first_to_speak
+from palette.training.ranks import Ranks, first_to_speak
 
 EVERYTHING: dict[str, Any] = {
     "options": GENERALIST,

@@ -65,6 +65,11 @@ def upright_size(path: Path) -> tuple[int, int]:
     return _opened(path, _upright_size)
 
 
+def holds_grey(path: Path) -> bool:
+    """Whether the file holds grey values alone, by its header. PictureError for a bad one."""
+    return _opened(path, lambda image, _: image.mode in _GREY_MODES)
+
+
 def _opened(path: Path, work: Callable[[Image.Image, Path], T]) -> T:
     _require_file(path)
     try:

@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
-from palette.data.decoding import upright_size
+from palette.data.decoding import holds_grey, upright_size
 from palette.data.images import SUFFIXES, list_pictures, read, read_stored, require_visible
 from palette.errors import UserError
 from palette.types import Picture
@@ -65,6 +65,15 @@ class SizedSource(StoredSource, Protocol):
         ...
 
 
+@runtime_checkable
+class ChannelSource(Source, Protocol):
+    """A source that knows what its files hold."""
+
+    def one_channel(self, index: int) -> bool:
+        """Whether the file holds grey values alone. Raises PictureError for a bad header."""
+        ...
+
+
 class _Files:
     """Pictures in files of their own."""
 
@@ -88,6 +97,9 @@ class _Files:
 
     def size(self, index: int) -> tuple[int, int]:
         return upright_size(self._paths[index])
+
+    def one_channel(self, index: int) -> bool:
+        return holds_grey(self._paths[index])
 
     def fingerprint(self) -> str:
         return digest(f"{name} {_size(p)}" for name, p in zip(self.ids, self._paths, strict=True))

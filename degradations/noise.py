@@ -100,18 +100,22 @@ def normal_field_batch(pictures: Tensor, params: Batch) -> Tensor:
 class GaussianNoise(_Normal):
     """Gaussian noise, by default of deviation 2–25 of 255: colour, grey or correlated.
 
-    Params: kind, level_255, seed, and mixing for correlated noise.
+    Params: kind, level_255, seed, and mixing for correlated noise. Without ``clip`` the result
+    leaves [0, 1], as in the literature's tests of denoising.
     """
+
+    clip: bool = True
 
     def apply(self, picture: Picture, params: Params) -> Picture:
         picture = check(picture)
         noise = normal_field(picture, params)
         noise += picture
-        return clipped(noise)
+        return clipped(noise) if self.clip else noise
 
     @by_size
     def apply_batch(self, pictures: Tensor, params: Batch) -> Tensor:
-        return (pictures + normal_field_batch(pictures, params)).clamp(0, 1)
+        noisy = pictures + normal_field_batch(pictures, params)
+        return noisy.clamp(0, 1) if self.clip else noisy
 
 
 @dataclass(frozen=True)

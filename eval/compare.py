@@ -4,44 +4,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from palette.data.images import list_pictures, read, read_mask
-from palette.degradations.resize import resize
+from palette.data.images import list_pictures
 from palette.errors import IntegrityError, UserError
 from palette.eval import workspace as files
-from palette.eval.gallery import Gallery, Record, Row, failure, read_records
+from palette.eval.copies import Found, copied
 from palette.eval.measure import measure
-from palette.eval.metrics.pixels import to_uint8
 from palette.eval.metrics.registry import Trained
+from palette.eval.protocol import Protocol
+from palette.eval.protocols import PROTOCOLS, find_protocol
 from palette.eval.report.files import write
 from palette.eval.report.fool_rate import export_sheet, read_answers
 from palette.eval.report.result import Report
 from palette.eval.report.summary import summarise
 from palette.eval.request import FoolStudy, Measuring
 from palette.eval.settings import Settings, weights_for
-from palette.eval.workspace import RECORDS, Workspace, stopwatch
+from palette.eval.workspace import stopwatch
 from palette.shard import Shard
-from palette.types import Picture
 
 Answers = str | Path | Sequence[str | Path] | Mapping[str, str | Path]
 """A folder of restored pictures, several of them, or several by the names that the report uses."""
-
-
-@dataclass(frozen=True)
-class Found:
-    """Picture files by name: of each answer by its row, and of "reference", "given", "masks"."""
-
-    answers: Mapping[str, Mapping[str, Path]]
-    titles: Mapping[str, str]
-    beside: Mapping[str, Mapping[str, Path]]
-
-    @property
-    def names(self) -> list[str]:
-        return list(self.beside["reference"])
 
 
 def compare(
@@ -58,13 +42,14 @@ def compare(
     """Measure the pictures in ``restored`` against those of the same names in ``reference``.
 
     Of several folders every one is a row, and the report says which differences are resolved.
-    ``given`` adds the rows of the degraded input and of its bicubic enlargement; without it the
-    baseline is the original's mean colour, which any restoration must beat. ``statistics`` is an
-    ``.npz`` for FID; ``fool`` exports a fool-rate sheet or reads its answers. IntegrityError
-    names missing, extra and duplicate pictures.
+    ``given`` adds the rows of the degraded input and of its bicubic enlargement; without it a
+    protocol makes the inputs, or else the baseline is the original's mean colour, which any
+    restoration must beat. ``statistics`` is an ``.npz`` for FID; ``fool`` exports a fool-rate sheet
+    or reads its answers. IntegrityError names missing, extra and duplicate pictures.
     """
     measuring, fool = measuring or Measuring(), fool or FoolStudy()
-    settings = Settings.of(measuring)
+    protocol = None if measuring.protocol is None else _protocol(measuring.protocol)
+    settings = protocol.settings(measuring) if protocol else Settings.of(measuring)
     if trained := list(settings.computed(Trained)):
         raise UserError(f"{trained[0]} measures a model: use `palette evaluate`, or leave it out")
     weights = weights_for(settings, measuring.weights)
@@ -73,11 +58,12 @@ def compare(
         raise UserError("a fool-rate study is of one folder: name one and its originals")
     *first, last = found.titles.values()
     title = f"{', '.join(first)} and {last}" if first else last
+    settled = None if protocol is None else protocol.as_json()
     manifest = {
         "kind": "compare",
         "title": measuring.title or f"{title} against {'their' if first else 'its'} originals",
-        "protocol": None,
-        "dataset": None,
+        "protocol": settled and {**settled, "digest": files.digest(settled)},
+        "dataset": measuring.dataset,
         "answers": dict(found.titles),
         "names": found.names,
         "pictures": len(found.names),
@@ -88,9 +74,11 @@ def compare(
     }
     workspace = files.claim(Path(out), manifest, statistics)
     with stopwatch(workspace, "read"):
-        gallery = _gallery(workspace, found)
+        gallery = copied(workspace, found, protocol)
     measure(workspace, gallery, settings, weights, Shard())
     report = summarise(workspace, gallery, settings)
+    if protocol is not None:
+        report = replace(report, papers=protocol.beside(report.manifest))
     if fool.answers:
         rate = read_answers(workspace.root / "fool-key.json", fool.answers)
         report = replace(report, fool_rate=rate)
@@ -98,6 +86,17 @@ def compare(
         row = gallery.rows[-1]
         export_sheet(gallery, row, workspace.root, fool.pairs, fool.seconds, fool.seed)
     return write(workspace, gallery, report)
+
+
+def _protocol(name: str) -> Protocol:
+    """UserError for a protocol whose inputs depend on more than the pictures."""
+    protocol = find_protocol(name)
+    if protocol.conventions is None:
+        usable = [one for one, other in PROTOCOLS.items() if other.conventions is not None]
+        raise UserError(
+            f"protocol {name} is for `palette evaluate`: compare by one of {', '.join(usable)}"
+        )
+    return protocol
 
 
 def _by_title(restored: Answers) -> dict[str, Path]:
@@ -167,85 +166,3 @@ def _fingerprint(pictures: Mapping[str, Path]) -> str:
     """Names, sizes and times of the files: enough to notice that they changed."""
     status = {name: path.stat() for name, path in pictures.items()}
     return files.digest({name: [s.st_size, s.st_mtime_ns] for name, s in status.items()})
-
-
-def _read(workspace: Workspace, found: Found) -> None:
-    """Check every picture once, and copy all as 8-bit sRGB PNG into the workspace.
-
-    Every row is then read in one way, whatever format, orientation or profile its file has. A
-    picture that cannot be used gets a line that says why.
-    """
-    names = found.names
-    for path, block in files.unfinished(workspace, RECORDS, len(names), Shard(), "read"):
-        lines = []
-        for name in (names[index] for index in block):
-            try:
-                lines.append(_copy(workspace, found, name).as_json())
-            except (UserError, IntegrityError) as error:
-                lines.append(failure(name, error))
-        workspace.settle()
-        files.write_json(path, lines)
-
-
-def _gallery(workspace: Workspace, found: Found) -> Gallery:
-    _read(workspace, found)
-    names = found.names
-    records, failed = read_records(workspace, names, Shard())
-    smaller = any(record.given_smaller for record in records.values())
-    baseline = "bicubic" if smaller else "mean colour"
-    rows = [("original", "originals", "reference")]
-    if len(found.answers) == 1:
-        rows += [("restored", "restored", "restored")]
-    else:
-        rows += [(key, title, key) for key, title in found.titles.items()]
-    if "given" not in found.beside or smaller:
-        rows.insert(0, ("baseline", baseline, "baseline"))
-    if "given" in found.beside:
-        rows.insert(0, ("input", "degraded input" + ("" if smaller else ", as it is"), "input"))
-    return Gallery(
-        planned=names,
-        rows=[
-            Row(key, label, workspace.pictures(folder, names), is_input=key == "input")
-            for key, label, folder in rows
-        ],
-        target=workspace.pictures("reference", names),
-        given=workspace.pictures("input", names) if "given" in found.beside else None,
-        masks=workspace.pictures("mask", names) if "masks" in found.beside else None,
-        records=records,
-        failed=failed,
-    )
-
-
-def _copy(workspace: Workspace, found: Found, name: str) -> Record:
-    """One picture of every folder into the workspace; its record."""
-    beside = {key: pictures[name] for key, pictures in found.beside.items()}
-    reference = read(beside["reference"]).picture
-    height, width = reference.shape[:2]
-    for row, pictures in found.answers.items():
-        restored = read(pictures[name]).picture
-        if restored.shape != reference.shape:
-            raise IntegrityError(
-                f"{pictures[name]} has {restored.shape[1]}×{restored.shape[0]} pixels, its "
-                f"original {width}×{height}: resize neither, find out why"
-            )
-        workspace.write_pixels(row, name, to_uint8(restored))
-    mask = read_mask(beside["masks"], (height, width)) if "masks" in beside else None
-    given = read(beside["given"]).picture if "given" in beside else None
-    workspace.write_pixels("reference", name, to_uint8(reference))
-    if mask is not None:
-        workspace.write_pixels("mask", name, mask.astype(np.uint8) * 255)
-    if given is not None:
-        workspace.write_pixels("input", name, to_uint8(given))
-    workspace.write_pixels("baseline", name, to_uint8(_baseline(reference, given)))
-    label = Path(name).parent.name or None
-    smaller = given is not None and given.shape[:2] != (height, width)
-    missing = None if mask is None else float(mask.mean())
-    return Record(name, height, width, label, missing, {}, smaller)
-
-
-def _baseline(reference: Picture, given: Picture | None) -> Picture:
-    """The input at the size of its original, or without one the original's mean colour."""
-    height, width = reference.shape[:2]
-    if given is None:
-        return np.broadcast_to(reference.mean(axis=(0, 1)), reference.shape)
-    return given if given.shape == reference.shape else resize(given, height, width, "cubic_aa")

@@ -17,12 +17,13 @@ from palette.degradations.mask_files import MaskFiles
 from palette.errors import UserError
 from palette.eval import workspace as files
 from palette.eval.cas_rows import CasTest, cas_test, save_test, train_rows
+from palette.eval.conventions import check_source
 from palette.eval.measure import measure
 from palette.eval.metrics.weights import Weights
 from palette.eval.pictures import Model, Plan, gallery_of, restore
-from palette.eval.protocols import Protocol, find_protocol
+from palette.eval.protocol import Protocol
+from palette.eval.protocols import find_protocol
 from palette.eval.report.files import write
-from palette.eval.report.papers import beside
 from palette.eval.report.result import Report
 from palette.eval.report.summary import summarise
 from palette.eval.request import Request
@@ -54,8 +55,10 @@ def evaluate_shard(
     protocol = None if request.protocol is None else find_protocol(request.protocol)
     if protocol is not None and (reason := protocol.misfit(model.task)):
         raise UserError(f"protocol {protocol.name} {reason}: choose another protocol")
+    if protocol is not None:
+        check_source(source, protocol.conventions, protocol.name)
     usual = USUAL_OF_HOLES if model.task.masked else USUAL_OF_MODELS
-    settings = Settings.of(request, protocol.metrics if protocol else usual)
+    settings = protocol.settings(request) if protocol else Settings.of(request, usual)
     weights = weights_for(settings, request.weights)
     plan = _plan(source, request, protocol)
     cas = cas_test(settings, request, shard, plan.labels)
@@ -104,8 +107,7 @@ def finish(workspace: Workspace) -> Report:
     report = summarise(workspace, gallery, Settings.from_json(manifest["settings"]))
     if manifest["protocol"] is not None:
         protocol = find_protocol(manifest["protocol"]["name"])
-        papers = beside(protocol.paper, manifest, protocol.dataset, protocol.reference_count)
-        report = replace(report, papers=papers)
+        report = replace(report, papers=protocol.beside(manifest))
     return write(workspace, gallery, report)
 
 
@@ -148,4 +150,5 @@ def _plan(source: Source, request: Request, protocol: Protocol | None) -> Plan:
         side=protocol.side if protocol else None,
         resize=protocol.resize if protocol else "bicubic",
         masks=None if masks is None else (masks, masks.for_pictures(names)),
+        conventions=protocol.conventions if protocol else None,
     )

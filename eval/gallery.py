@@ -26,7 +26,8 @@ class Record:
 
     ``missing`` is the share of the picture that is to be filled, None where it has no mask;
     ``degradation`` holds the plain values of the draw. ``given_smaller`` is for pictures of
-    another tool: whether its input is smaller than the original.
+    another tool: whether its input is smaller than the original. ``grey`` is for the protocols of
+    the literature: whether the picture is judged as one channel.
     """
 
     name: str
@@ -36,11 +37,13 @@ class Record:
     missing: float | None
     degradation: Mapping[str, Any]
     given_smaller: bool | None = None
+    grey: bool | None = None
 
     def as_json(self) -> dict[str, Any]:
         values = asdict(self)
-        if self.given_smaller is None:
-            del values["given_smaller"]
+        for name in ("given_smaller", "grey"):
+            if values[name] is None:
+                del values[name]
         return values
 
 

@@ -106,6 +106,7 @@ def _pair(gallery: Gallery, row: Row, name: str) -> Pair:
         given=read_pixels(gallery.given[name]) if gallery.given else None,
         mask=read_mask(gallery.masks[name]) if gallery.masks else None,
         label=gallery.records[name].label,
+        grey=bool(gallery.records[name].grey),
         draws=[read_pixels(p[name]) for p in gallery.draws] if row.key == "sample" else (),
     )
 

@@ -17,6 +17,7 @@ from palette.degradations.mask_files import MaskFiles
 from palette.degradations.masks import Hole
 from palette.errors import PictureError, UserError
 from palette.eval import workspace as files
+from palette.eval.conventions import Conventions, bicubic, holds_one_channel, keyed_rng, stored
 from palette.eval.gallery import Gallery, Record, Row, failure, read_records
 from palette.eval.metrics.pixels import to_uint8
 from palette.eval.request import Answer
@@ -57,9 +58,9 @@ only makes squares smaller."""
 class Plan:
     """Which pictures are restored, and how.
 
-    ``operator``, ``side`` and ``resize`` are those of :class:`palette.eval.protocols.Protocol`;
-    ``samples`` is the number of samples of every picture; ``masks`` are a user's own, with the one
-    of each picture by name.
+    ``operator``, ``side``, ``resize`` and ``conventions`` are those of
+    :class:`palette.eval.protocol.Protocol`; ``samples`` is the number of samples of every picture;
+    ``masks`` are a user's own, with the one of each picture by name.
     """
 
     names: list[str]
@@ -71,6 +72,7 @@ class Plan:
     side: int | None
     resize: SquareResize = "bicubic"
     masks: tuple[MaskFiles, list[str]] | None = None
+    conventions: Conventions | None = None
 
 
 def restore(model: Model, source: Source, workspace: Workspace, plan: Plan, shard: Shard) -> None:
@@ -79,18 +81,17 @@ def restore(model: Model, source: Source, workspace: Workspace, plan: Plan, shar
     A picture that cannot be used gets a line that says why, and the others go on.
     """
     for path, block in files.unfinished(workspace, RECORDS, len(plan.names), shard, "restore"):
-        observations: dict[int, Observation] = {}
+        observed: dict[int, tuple[Observation, Record]] = {}
         lines: list[dict[str, Any]] = []
         for index in block:
             try:
-                observation, record = _observe(model.task, source, workspace, plan, index)
+                observed[index] = _observe(model.task, source, workspace, plan, index)
             except UserError as error:
                 lines.append(failure(plan.names[index], error))
                 continue
-            observations[index] = observation
-            lines.append(record.as_json())
-        if observations:
-            _restore_block(model, workspace, plan, observations)
+            lines.append(observed[index][1].as_json())
+        if observed:
+            _restore_block(model, workspace, plan, observed)
         workspace.settle()
         files.write_json(path, lines)
 
@@ -100,19 +101,32 @@ def _observe(
 ) -> tuple[Observation, Record]:
     """Prepare, degrade and save one picture."""
     name = plan.names[index]
-    clean = prepared(source.read(index), plan, task.multiple, name)
+    clean, grey = prepared(source.read(index), plan, task.multiple, name), None
+    if plan.conventions is not None:
+        clean, grey = plan.conventions.clean(clean, holds_one_channel(source, index))
     observation, params = _given(task, source, plan, index, clean)
     missing = None
-    workspace.write_pixels("reference", name, to_uint8(clean))
-    workspace.write_pixels("input", name, to_uint8(observation.picture))
-    workspace.write_pixels("baseline", name, to_uint8(task.baseline(observation)))
-    for row, way in task.classical.items():
-        workspace.write_pixels(row, name, to_uint8(way(observation)))
+    pictures = {
+        "reference": clean,
+        "input": observation.picture,
+        "baseline": _baseline(task, plan, observation, *clean.shape[:2]),
+        **{row: way(observation) for row, way in task.classical.items()},
+    }
+    for row, picture in pictures.items():
+        workspace.write_pixels(row, name, stored(picture, grey))
     if observation.mask is not None:
         missing = float(observation.mask.mean())
         workspace.write_pixels("mask", name, observation.mask.astype(np.uint8) * 255)
     height, width = clean.shape[:2]
-    return observation, Record(name, height, width, plan.labels[index], missing, params)
+    label = plan.labels[index]
+    return observation, Record(name, height, width, label, missing, params, grey=grey)
+
+
+def _baseline(task: Task, plan: Plan, observation: Observation, height: int, width: int) -> Picture:
+    enlarges = observation.picture.shape[:2] != (height, width)
+    if plan.conventions is not None and enlarges:
+        return bicubic(observation.picture, height, width)
+    return task.baseline(observation)
 
 
 def _given(
@@ -127,20 +141,26 @@ def _given(
         masks, names = plan.masks
         params, hole = masks.params_of(names[index], Spec(height, width)), Hole(masks)
         return Observation(hole.apply(clean, params), hole.mask(params)), params
-    return degraded(task, plan.operator, clean, rng(plan.seed, "degrade", index))
+    by_place = plan.conventions is None
+    generator = rng(plan.seed, "degrade", index) if by_place else keyed_rng(plan.seed, clean)
+    return degraded(task, plan.operator, clean, generator)
 
 
 def _restore_block(
-    model: Model, workspace: Workspace, plan: Plan, observations: Mapping[int, Observation]
+    model: Model,
+    workspace: Workspace,
+    plan: Plan,
+    observed: Mapping[int, tuple[Observation, Record]],
 ) -> None:
     """The answers to the observations, by the place of their picture."""
     for answer in plan.answers:
         for draw in range(plan.samples if answer == "sample" else 1):
-            seeds = [draw_seed(rng(plan.seed, answer, draw, index)) for index in observations]
-            given = list(observations.values())
+            seeds = [draw_seed(rng(plan.seed, answer, draw, index)) for index in observed]
+            given = [observation for observation, _ in observed.values()]
             restored = model.restore_observations(given, answer=answer, seeds=seeds)
-            for index, picture in zip(observations, restored, strict=True):
-                workspace.write_pixels(row_of(answer, draw), plan.names[index], to_uint8(picture))
+            for (_, record), picture in zip(observed.values(), restored, strict=True):
+                pixels = stored(picture, record.grey)
+                workspace.write_pixels(row_of(answer, draw), record.name, pixels)
 
 
 def prepared(picture: Picture, plan: Plan, multiple: int, name: str) -> Picture:

@@ -1,4 +1,4 @@
-"""Protocols: frozen settings of an evaluation, so that two reports can be compared.
+"""The protocols by name: those of Palette and SR3, those for any photographs, the literature's.
 
 A protocol fixes the size of the pictures, how they are degraded and the metrics. Its digest goes
 into the report; change anything and the digest changes.
@@ -7,7 +7,6 @@ into the report; change anything and the digest changes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -18,52 +17,11 @@ from palette.degradations.masks import Border, Centre, Hole
 from palette.degradations.palette_paper import PALETTE_JPEG, SrBicubic
 from palette.degradations.strokes import FreeForm
 from palette.errors import UserError, nearest
-from palette.eval.pictures import SquareResize
+from palette.eval.literature_protocols import LITERATURE
+from palette.eval.protocol import Protocol
 from palette.eval.report import papers
 from palette.eval.report.papers import PaperRow
-from palette.types import Mask, Params, Spec, Task
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """Settings of an evaluation.
-
-    ``operator`` degrades; None is the degradation of the model's own task, as it was trained.
-    ``side``: pictures are cut to their central square and resized to this by ``resize``, smaller
-    pictures are refused where it is "area" (SR3's way); None keeps them.
-    ``dataset``: what the paper's figures are of; the user must declare the same to compare.
-    ``reference_count``: how many pictures the paper's reference statistics are of.
-    """
-
-    name: str
-    task: str
-    operator: Degradation | None
-    metrics: tuple[str, ...]
-    side: int | None = None
-    resize: SquareResize = "bicubic"
-    dataset: str | None = None
-    reference_count: int | None = None
-    paper: tuple[PaperRow, ...] = ()
-
-    def misfit(self, task: Task) -> str | None:
-        """Why a task cannot be judged by it, in words; None where it can."""
-        if task.name != self.task:
-            return f"is for {self.task}, the model is for {task.name}"
-        wanted = None if self.operator is None else self.operator.scale
-        if wanted is not None and wanted != task.scale:
-            return f"enlarges {wanted} times, the model {task.scale} times"
-        return None
-
-    def as_json(self) -> dict[str, Any]:
-        """Everything that the measured figures depend on."""
-        return {
-            "name": self.name,
-            "task": self.task,
-            "operator": repr(self.operator),
-            "metrics": list(self.metrics),
-            "side": self.side,
-            "resize": self.resize,
-        }
+from palette.types import Mask, Params, Spec
 
 
 @dataclass(frozen=True)
@@ -162,6 +120,7 @@ _ALL = (
     _photos("colorization", "colorization", Grayscale()),
     _photos("inpainting", "inpainting", None, "hole"),
     _photos("uncropping", "uncropping", None, "hole"),
+    *LITERATURE,
 )
 
 PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in _ALL}

@@ -70,6 +70,11 @@ class Measuring:
     border: int = 0
     """Pixels that PSNR and SSIM leave out at every side."""
     weights: Annotated[WeightsFiles, tyro.conf.OmitArgPrefixes] = WeightsFiles()
+    protocol: str | None = None
+    """Frozen settings, with rows of papers: palette-jpeg-q5, sr3-64-256, photos-jpeg, b100-x4,
+    live1-grey-q10, cbsd68-sigma25, …"""
+    dataset: str | None = None
+    """What you declare the pictures to be, e.g. imagenet-ctest10k or b100, for the papers' rows."""
     title: str | None = None
     """Of the report."""
     device: str = "auto"
@@ -84,8 +89,6 @@ class Measuring:
 class Request(Measuring):
     """What is measured, of which pictures and answers."""
 
-    protocol: str | None = None
-    """Frozen settings, with the paper's rows: palette-jpeg-q5, sr3-64-256, photos-jpeg, …"""
     mask_files: str | None = None
     """Your own masks, for models that fill holes: a folder, FILE.npz or FILE.npz:ARRAY. Each
     picture gets the mask of its name; where no mask has the name of a picture, all get them in
@@ -100,8 +103,6 @@ class Request(Measuring):
     """Of the degradation, of the samples, and of the training for cas."""
     reference: Path | None = None
     """Statistics for FID (.npz of mu and sigma). None: those of the originals."""
-    dataset: str | None = None
-    """What you declare the pictures to be, e.g. imagenet-ctest10k, for the paper's rows."""
     cas_test: Path | None = None
     """Real pictures in class folders, for cas and cas-top5: the evaluated pictures are then the
     training set."""

@@ -22,7 +22,7 @@ class Pair:
 
     ``answer`` and ``target`` are ``(H, W, 3)`` uint8; ``given`` is the input at its own size;
     ``mask`` ``(H, W)`` is True where the input was missing; ``draws`` are several samples of the
-    same input, the answer among them.
+    same input, the answer among them. ``grey``: all of it was one channel, which has no luma.
     """
 
     answer: Pixels
@@ -31,6 +31,7 @@ class Pair:
     mask: NDArray[np.bool_] | None = None
     label: str | None = None
     draws: Sequence[Pixels] = ()
+    grey: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,13 @@ def each(function: Callable[[Pair], float]) -> Measure:
 def plain(function: Callable[[Pair, Setup], float]) -> Begin:
     """For a metric that loads nothing."""
     return lambda setup: each(lambda pair: function(pair, setup))
+
+
+def distortion(measure: Callable[..., float]) -> Begin:
+    """For PSNR and the like: on luma and without a border where that is asked for."""
+    return plain(
+        lambda p, s: measure(p.answer, p.target, luma=s.luma and not p.grey, border=s.border)
+    )
 
 
 def hole(pair: Pair) -> NDArray[np.bool_]:

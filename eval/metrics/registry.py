@@ -15,7 +15,7 @@ from palette.eval.metrics.cell import Cell
 from palette.eval.metrics.consistency import colour_drift, consistency, octave_error
 from palette.eval.metrics.distortion import psnr, psnr_b, ssim
 from palette.eval.metrics.multiscale import ms_ssim
-from palette.eval.metrics.per_picture import Begin, hole, input_of, plain
+from palette.eval.metrics.per_picture import Begin, distortion, hole, input_of, plain
 from palette.eval.metrics.set_metrics import PictureSet
 
 
@@ -109,7 +109,7 @@ METRICS: dict[str, Metric] = {
         "dB",
         "higher",
         2,
-        PerPicture(plain(lambda p, s: psnr(p.answer, p.target, luma=s.luma, border=s.border))),
+        PerPicture(distortion(psnr)),
         "Rewards the average of all plausible pictures: the mean answer should beat the input and "
         "the baseline. Samples of a perfect model lie 3.0 dB below its mean answer (pooled error).",
     ),
@@ -118,7 +118,7 @@ METRICS: dict[str, Metric] = {
         "",
         "higher",
         4,
-        PerPicture(plain(lambda p, s: ssim(p.answer, p.target, luma=s.luma, border=s.border))),
+        PerPicture(distortion(ssim)),
         "Local structure, 1 is identical. Like PSNR it prefers the smooth mean answer to a sample.",
     ),
     "psnr-b": Metric(
@@ -126,7 +126,7 @@ METRICS: dict[str, Metric] = {
         "dB",
         "higher",
         2,
-        PerPicture(plain(lambda p, s: psnr_b(p.answer, p.target, luma=s.luma, border=s.border))),
+        PerPicture(distortion(psnr_b)),
         "PSNR that also counts the steps left between blocks of 8 × 8 pixels, for JPEG: the more "
         "it lies below PSNR, the more blocking is left.",
     ),

@@ -28,7 +28,8 @@ class Compare:
     out: Path = Path("report")
     """A new folder, or one where this very comparison was begun."""
     given: Annotated[Path | None, tyro.conf.arg(name="input")] = None
-    """A folder with what the tool was given: adds rows for it and for its bicubic enlargement."""
+    """A folder with what the tool was given: adds rows for it and for its bicubic enlargement.
+    None: with a protocol what that makes of the originals."""
     masks: Path | None = None
     """A folder with what was missing, in white."""
     statistics: Path | None = None

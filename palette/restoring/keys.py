@@ -17,10 +17,11 @@ from palette.types import Observation
 def noise_key(observation: Observation, seed: int) -> int:
     """The seed of all noise for this observation. ``seed`` gives other samples of the same one.
 
-    Values count in 16 bits: floats that differ by rounding have one key.
+    Values count in 16 bits: floats that differ by rounding have one key, as have those beyond white
+    and white.
     """
     height, width = observation.picture.shape[:2]
-    known = np.rint(observation.picture * 65535).astype("<u2")
+    known = np.rint(np.clip(observation.picture, 0, 1) * 65535).astype("<u2")
     digest = hashlib.blake2b(f"{height}×{width}".encode(), digest_size=16)
     if observation.mask is not None:
         known[observation.mask] = 0

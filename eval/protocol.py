@@ -1,0 +1,85 @@
+"""What a protocol is: frozen settings of an evaluation, so that two reports can be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from palette.degradations import Degradation
+from palette.errors import UserError
+from palette.eval.conventions import Conventions
+from palette.eval.pictures import SquareResize
+from palette.eval.report.papers import ComparedRow, PaperRow, beside
+from palette.eval.request import Measuring
+from palette.eval.settings import Settings
+from palette.types import Task
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """Settings of an evaluation.
+
+    ``operator`` degrades; None is the degradation of the model's own task, as it was trained.
+    ``side``: pictures are cut to their central square and resized to this by ``resize``, smaller
+    pictures are refused where it is "area" (SR3's way); None keeps them.
+    ``dataset``: what the paper's figures are of; the user must declare the same to compare.
+    ``reference_count``: how many pictures the paper's reference statistics are of.
+    ``conventions``: of the restoration literature's tables.
+    """
+
+    name: str
+    task: str
+    operator: Degradation | None
+    metrics: tuple[str, ...]
+    side: int | None = None
+    resize: SquareResize = "bicubic"
+    dataset: str | None = None
+    reference_count: int | None = None
+    paper: tuple[PaperRow, ...] = ()
+    conventions: Conventions | None = None
+
+    @property
+    def scale(self) -> int:
+        """What divides the sides of a clean picture."""
+        return (self.operator.scale if self.operator else None) or 1
+
+    def misfit(self, task: Task) -> str | None:
+        """Why a task cannot be judged by it, in words; None where it can."""
+        if task.name != self.task:
+            return f"is for {self.task}, the model is for {task.name}"
+        wanted = None if self.operator is None else self.operator.scale
+        if wanted is not None and wanted != task.scale:
+            return f"enlarges {wanted} times, the model {task.scale} times"
+        return None
+
+    def settings(self, asked: Measuring) -> Settings:
+        """Its metrics, or those that are asked for; UserError for another luma or border."""
+        found, own = Settings.of(asked, self.metrics), self.conventions
+        if own is None:
+            return found
+        if (asked.luma and not own.luma) or asked.border not in (0, own.border):
+            of = "luma" if own.luma else "all channels"
+            raise UserError(
+                f"protocol {self.name} measures {of}, without a border of {own.border} pixels: "
+                "leave --luma and --border out"
+            )
+        return replace(found, luma=own.luma, border=own.border)
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything that the measured figures depend on."""
+        found = {
+            "name": self.name,
+            "task": self.task,
+            "operator": repr(self.operator),
+            "metrics": list(self.metrics),
+            "side": self.side,
+            "resize": self.resize,
+        }
+        if self.conventions is not None:
+            found["conventions"] = asdict(self.conventions)
+        return found
+
+    def beside(self, manifest: Mapping[str, Any]) -> list[ComparedRow]:
+        """The paper's rows, for the report of an evaluation with this manifest."""
+        return beside(self.paper, manifest, self.dataset, self.reference_count)

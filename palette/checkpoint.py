@@ -82,18 +82,21 @@ class Model:
     """What `palette search` found: task, sampler, start, steps; logsnrs, eta and their scores."""
 
 
-def save_model(folder: Path, model: Model) -> None:
-    """Write a model folder; it is complete or absent."""
+def save_model(
+    folder: Path, model: Model, dtype: torch.dtype | None = None, card: str | None = None
+) -> None:
+    """Write a model folder; it is complete or absent. ``dtype``: of the weights in the file."""
+    weights = {name: value.to(dtype=dtype) for name, value in model.denoiser.state_dict().items()}
     with complete_folder(folder) as temporary:
         about = {
             "schema": SCHEMA,
             **model.info,
             "targets": [asdict(target) for target in model.targets],
-            "sha256": _save_tensors(temporary / WEIGHTS, model.denoiser.state_dict()),
+            "sha256": _save_tensors(temporary / WEIGHTS, weights),
             "config": to_dict(model.config),
         }
         write_json(temporary / "model.json", about)
-        (temporary / "README.md").write_text(_card(about), encoding="utf-8")
+        (temporary / "README.md").write_text(card or _card(about), encoding="utf-8")
 
 
 def save_searched(folder: Path, entry: Mapping[str, Any]) -> None:

@@ -60,12 +60,12 @@ class AnyTask(ABC):
     def finish(self, restored: Picture, observation: Observation) -> Picture: ...
 
     def condition_batch(self, clean: Tensor, params: Sequence[Params]) -> Tensor:
-        raise NotImplementedError(f"{self.name} is not batched")
+        raise AssertionError(f"{self.name} is not batched")
 
     def augment(
         self, observation: Observation, strength: float, rng: np.random.Generator
     ) -> Observation:
-        raise NotImplementedError(f"{self.name} has no conditioning augmentation")
+        raise AssertionError(f"{self.name} has no conditioning augmentation")
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ class Paired(AnyTask):
         return {}
 
     def degrade(self, clean: Picture, params: Params) -> Observation:
-        raise NotImplementedError("its pairs have the inputs")
+        raise AssertionError("its pairs have the inputs")
 
     def baseline(self, observation: Observation) -> Picture:
         if self.scale is None:

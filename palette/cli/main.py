@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Sequence
 
 from palette.cli.arguments import parse
+from palette.cli.examples import EXAMPLES
 from palette.cli.streams import drop_what_nobody_reads, say_nothing
 from palette.errors import (
     INTERRUPTED,
@@ -36,6 +37,7 @@ COMMANDS = {
     "evaluate": "measure a model on clean pictures and write a report",
     "compare": "measure the pictures of any tool against their originals",
     "merge": "join the parts of an evaluation that ran in shards",
+    "export": "write a model as a folder of its own, half as large",
     "degrade": "damage pictures as the training does, with records",
     "pack": "pack a folder of pictures into one HDF5 file",
     "verify": "check a packed file",
@@ -86,9 +88,7 @@ def _run(name: str, rest: Sequence[str]) -> int:
         print(_overview())
         return OK if name else USAGE
     if name == "--version":
-        import palette
-
-        print(palette.__version__)
+        print(_versions())
         return OK
     if name not in COMMANDS:
         raise UserError(f"there is no command {name!r}: {nearest(name, COMMANDS)}")
@@ -99,7 +99,21 @@ def _run(name: str, rest: Sequence[str]) -> int:
         )
     module = importlib.import_module(f"palette.cli.{name}")
     read = getattr(module, "read_arguments", None)  # where flags depend on other flags
-    return module.run(read(rest) if read else parse(getattr(module, name.capitalize()), rest))
+    try:
+        return module.run(read(rest) if read else parse(getattr(module, name.capitalize()), rest))
+    except SystemExit:
+        if {"-h", "--help"} & set(rest):
+            print("\nexamples:", *EXAMPLES[name], sep="\n  ")
+        raise
+
+
+def _versions() -> str:
+    import torch
+
+    import palette
+    from palette.machine.device import choose_device
+
+    return f"palette {palette.__version__}, torch {torch.__version__} on {choose_device('auto')}"
 
 
 def _known(error: Exception) -> PaletteError | None:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from conftest import PHOTOS, TINY
 
 from palette.cli.main import COMMANDS, main
@@ -196,3 +197,4 @@ def test_lists(capsys: Capture) -> None:
     assert main(["doctor", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["problems"] == []
     assert main(["--version"]) == 0
+    assert f"torch {torch.__version__} on " in capsys.readouterr().out

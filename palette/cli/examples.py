@@ -1,0 +1,53 @@
+"""Two commands to copy for each command, which its help ends with."""
+
+from __future__ import annotations
+
+EXAMPLES = {
+    "demo": ("palette demo", "palette demo --steps 2000 --out longer"),
+    "train": (
+        "palette train super-resolution --data photos --out runs/x4 --scale 4",
+        "palette train generalist --tasks jpeg-restoration:2,denoising --data photos --out run",
+    ),
+    "resume": ("palette resume runs/x4", "palette resume runs/x4 --steps 20000"),
+    "watch": ("palette watch runs/x4", "palette watch runs/x4 --html watch.html"),
+    "restore": (
+        "palette restore runs/x4 small.jpg large.png",
+        "palette restore runs/jpeg in/ out/ --answer mean --suffix _clean",
+    ),
+    "search": (
+        "palette search runs/x4 --data photos",
+        "palette search runs/x4 --steps 4 --pictures 12",
+    ),
+    "evaluate": (
+        "palette evaluate runs/x4 --data val --out report",
+        "palette evaluate runs/all --task denoising --data val --answer mean --out report",
+    ),
+    "compare": (
+        "palette compare theirs/ originals/ --out report",
+        "palette compare theirs/ originals/ --luma --border 4 --out report",
+    ),
+    "merge": (
+        "palette evaluate runs/x4 --data val --shard 0/2 --out part-0    # and 1/2 elsewhere",
+        "palette merge part-0 part-1 --out report",
+    ),
+    "export": (
+        "palette export runs/x4 models/x4",
+        "palette export runs/x4/best models/x4 --precision fp32 --card card.md",
+    ),
+    "degrade": (
+        "palette degrade bsr photos/ damaged/ --scale 4",
+        "palette degrade palette_jpeg photos/ damaged/ --set palette_jpeg.quality=10",
+    ),
+    "pack": (
+        "palette pack photos photos.h5",
+        "palette pack scans pieces.h5 --cut 480 --distinct --min-sharpness 50",
+    ),
+    "verify": ("palette verify photos.h5", "palette verify pieces.h5"),
+    "tasks": ("palette tasks", "palette train inpainting --help    # the options of one"),
+    "degradations": (
+        "palette degradations",
+        "palette degrade bsr photo.png damaged.png    # see what one does",
+    ),
+    "info": ("palette info runs/x4", "palette info photos/ --contact-sheet sheet.png"),
+    "doctor": ("palette doctor", "palette doctor --json"),
+}

@@ -53,6 +53,8 @@ class WeightsFiles:
     """torchvision's GoogLeNet, for pd."""
     alexnet: Annotated[Path | None, tyro.conf.arg(name="weights-alexnet")] = None
     """torchvision's AlexNet, for lpips and diversity-lpips."""
+    squeezenet: Annotated[Path | None, tyro.conf.arg(name="weights-squeezenet")] = None
+    """torchvision's SqueezeNet 1.1, for lpips-squeeze; .pth or .safetensors."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Measuring:
     metrics: Names | None = None
     """Names with commas: psnr, ssim, psnr-b, ms-ssim, psnr-hole, ssim-hole (both: hole),
     consistency, drift-red, drift-green, drift-blue (all: drift), octave-1, octave-2, octave-3 (all:
-    octaves), lpips, pd, ca, ca-top5, fid, kid, is; of a model also diversity, diversity-lpips,
+    octaves), lpips, lpips-squeeze, pd, ca, ca-top5, fid, kid, is, precision, recall; of a model also diversity, diversity-lpips,
     diversity-ms-ssim, cas, cas-top5. None: psnr,ssim, of a model octaves too, or hole where its
     task fills holes; with a protocol what that measures."""
     luma: bool = False

@@ -12,8 +12,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # small networks: a second thread
 import numpy as np
 import pytest
 
-PHOTOS = Path(os.environ.get("PALETTE_TEST_DATA") or "nowhere") / "photos"
-"""Photographs outside of the repository, where there are any."""
+DATA = Path(os.environ.get("PALETTE_TEST_DATA") or "nowhere")
+"""Photographs, test sets and weights outside of the repository, where there are any."""
+PHOTOS = DATA / "photos"
 
 TINY: dict[str, Any] = {
     "model": {

@@ -100,11 +100,16 @@ def samples_of(pair: Pair) -> Sequence[Pixels]:
     return pair.draws
 
 
-def begin_lpips(setup: Setup) -> Measure:
-    from palette.eval.metrics.perceptual import lpips_distance
+def lpips(kind: str) -> Begin:
+    """LPIPS by the network that weights of this kind are for."""
 
-    distance = lpips_distance(setup.weights["alexnet"], setup.device)
-    return each(lambda p: distance(p.answer, p.target))
+    def begin(setup: Setup) -> Measure:
+        from palette.eval.metrics.perceptual import lpips_distance
+
+        distance = lpips_distance(setup.weights[kind], setup.device)
+        return each(lambda p: distance(p.answer, p.target))
+
+    return begin
 
 
 def begin_pd(setup: Setup) -> Measure:

@@ -5,7 +5,9 @@ Weights come from files (see :mod:`palette.eval.metrics.weights`); none is repla
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -19,38 +21,62 @@ from palette.eval.metrics.weights import Weights
 Distance = Callable[[Pixels, Pixels], float]
 """Of two pictures ``(H, W, 3)`` uint8 of one size."""
 
-LPIPS_SMALLEST_SIDE = 32
-"""Below this AlexNet's pooling has nothing left."""
+@dataclass(frozen=True)
+class Trunk:
+    """A network whose features LPIPS compares, by the name that the package ``lpips`` has for it.
+
+    ``side``: below this many pixels its pooling has nothing left.
+    """
+
+    net: str
+    title: str
+    side: int
+
+
+TRUNKS = {
+    "alexnet": Trunk("alex", "AlexNet", 32),
+    "squeezenet": Trunk("squeeze", "SqueezeNet", 32),
+}
+"""By kind of weights."""
 
 
 def lpips_distance(weights: Weights, device: str = "cpu") -> Distance:
-    """LPIPS 0.1 with AlexNet (Zhang et al. 2018); its linear layers are those of the package."""
+    """LPIPS 0.1 (Zhang et al. 2018) in the features of the network that ``weights`` are for."""
+    network, side = lpips_network(weights).to(device), TRUNKS[weights.kind].side
+
+    def distance(a: Pixels, b: Pixels) -> float:
+        if min(a.shape[:2]) < side:
+            raise Undefined(f"LPIPS needs sides of {side} pixels or more")
+        with torch.inference_mode():
+            return float(network(_signed(a, device), _signed(b, device)))
+
+    return distance
+
+
+def lpips_network(weights: Weights) -> nn.Module:
+    """Two batches ``(B, 3, H, W)`` in [−1, 1] to their distances ``(B, 1, 1, 1)``.
+
+    Its linear layers are those that the package ``lpips`` ships. UserError without the package, and
+    for weights of another network.
+    """
     try:
         import lpips  # pyright: ignore[reportMissingImports] -- an extra
     except ImportError:
         raise UserError(
             "LPIPS needs the package lpips: pip install 'palette-diffusion[lpips]'"
         ) from None
-    network = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
-    trunk = {
-        f"slice{part}.{index}.{kind}": f"features.{index}.{kind}"
-        for part, index in enumerate((0, 3, 6, 8, 10), 1)
-        for kind in ("weight", "bias")
-    }
-    loaded = weights.load()
-    missing = [name for name in trunk.values() if name not in loaded]
+    trunk = TRUNKS[weights.kind]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torchvision, about how lpips calls it
+        network = lpips.LPIPS(net=trunk.net, pnet_rand=True, verbose=False)
+    loaded, ours = weights.load(), network.net.state_dict()
+    # slice3.6.squeeze.weight there is features.6.squeeze.weight in torchvision's file
+    theirs = {name: f"features.{name.split('.', 1)[1]}" for name in ours}
+    missing = [name for name in theirs.values() if name not in loaded]
     if missing:
-        raise UserError(f"{weights.path} holds no AlexNet: it lacks {missing[0]}")
-    network.net.load_state_dict({ours: loaded[name] for ours, name in trunk.items()})
-    network = network.to(device).eval().requires_grad_(False)
-
-    def distance(a: Pixels, b: Pixels) -> float:
-        if min(a.shape[:2]) < LPIPS_SMALLEST_SIDE:
-            raise Undefined(f"LPIPS needs sides of {LPIPS_SMALLEST_SIDE} pixels or more")
-        with torch.inference_mode():
-            return float(network(_signed(a, device), _signed(b, device)))
-
-    return distance
+        raise UserError(f"{weights.path} holds no {trunk.title}: it lacks {missing[0]}")
+    network.net.load_state_dict({name: loaded[other] for name, other in theirs.items()})
+    return network.eval().requires_grad_(False)
 
 
 def googlenet_distance(weights: Weights, device: str = "cpu") -> Distance:

@@ -176,10 +176,20 @@ METRICS: dict[str, Metric] = {
         "",
         "lower",
         4,
-        PerPicture(per_picture.begin_lpips),
+        PerPicture(per_picture.lpips("alexnet")),
         "Distance in AlexNet's features, nearer to what people see than PSNR: a sample may well "
         "beat the mean answer here.",
         weights="alexnet",
+    ),
+    "lpips-squeeze": Metric(
+        "LPIPS-Squeeze",
+        "",
+        "lower",
+        4,
+        PerPicture(per_picture.lpips("squeezenet")),
+        "LPIPS in SqueezeNet's features: a file of 5 MB instead of 240. Its figures are others than "
+        "LPIPS's, which papers print; the order of answers is mostly the same.",
+        weights="squeezenet",
     ),
     "pd": Metric(
         "PD-GoogLeNet",
@@ -263,6 +273,26 @@ METRICS: dict[str, Metric] = {
         PerSet(set_metrics.score),
         "Inception score over all 1008 outputs, without bias, in chunks of 5000: how certain and "
         "how varied the recognised classes are. It grows with the number of pictures.",
+        weights="inception",
+    ),
+    "precision": Metric(
+        "precision",
+        "",
+        "higher",
+        3,
+        PerSet(set_metrics.precision_of),
+        "Share of the answers that lie among the references in Inception's features (k = 3), as "
+        "ADM's tables have it: few artefacts. Depends on the number of pictures.",
+        weights="inception",
+    ),
+    "recall": Metric(
+        "recall",
+        "",
+        "higher",
+        3,
+        PerSet(set_metrics.recall_of),
+        "Share of the references that lie among the answers: no part of what there is to see is "
+        "missing. The smooth mean answer loses both.",
         weights="inception",
     ),
     "cas": Metric("CAS top-1", "%", "higher", 1, Trained(lambda hits: hits.top1), _CAS),

@@ -1,6 +1,6 @@
-"""Set metrics, of all pictures of a row together: FID, KID and the Inception score.
+"""Set metrics, of all pictures of a row together: FID, KID, Inception score, precision, recall.
 
-All three come from one pass of features (:mod:`palette.eval.metrics.inception`).
+All come from one pass of features (:mod:`palette.eval.metrics.inception`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from palette.eval.metrics.frechet import Gaussian, gaussian_of
 from palette.eval.metrics.inception import FEATURES
 from palette.eval.metrics.intervals import around, half_samples
 from palette.eval.metrics.kid import inception_score, kernel_distance
+from palette.eval.metrics.manifold import NEIGHBOURS, radii, recall, within
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,47 @@ def score(pictures: PictureSet) -> Cell:
     value, deviation = inception_score(logits)
     halves = half_samples(lambda i: inception_score(logits[i]).value, count)
     return replace(_cell(value, count, halves), note=_spread(deviation, "chunks"))
+
+
+def precision_of(pictures: PictureSet) -> Cell:
+    """Improved precision: answers within the manifold of the references, whose balls are fixed."""
+    if reason := _no_manifold(pictures):
+        return Cell(None, len(pictures.features), reason=reason)
+    assert pictures.reference_features is not None
+    reference, count = pictures.reference_features, len(pictures.features)
+    inside = within(pictures.features, reference, radii(reference))
+    halves = half_samples(lambda i: float(inside[i].mean()), count)
+    return _share(float(inside.mean()), count, halves, len(reference))
+
+
+def recall_of(pictures: PictureSet) -> Cell:
+    """Improved recall: references within the manifold of the answers."""
+    if reason := _no_manifold(pictures):
+        return Cell(None, len(pictures.features), reason=reason)
+    assert pictures.reference_features is not None
+    features, reference = pictures.features, pictures.reference_features
+    halves = half_samples(lambda i: recall(features[i], reference), len(features))
+    return _share(recall(features, reference), len(features), halves, len(reference))
+
+
+def _no_manifold(pictures: PictureSet) -> str | None:
+    """Why there is neither precision nor recall, if so."""
+    if pictures.reference_features is None:
+        return "precision and recall need the reference's pictures: its statistics are not enough"
+    if pictures.is_reference:
+        return "this is the reference itself"
+    if min(len(pictures.features), len(pictures.reference_features)) <= NEIGHBOURS:
+        return f"precision and recall need more than {NEIGHBOURS} pictures"
+    return None
+
+
+def _share(value: float, count: int, halves: NDArray[np.float64] | None, references: int) -> Cell:
+    """A share lies in [0, 1], and so does its interval."""
+    cell = _cell(value, count, halves)
+    note = None if count == references else f"{count} answers, {references} references"
+    if cell.low is None or cell.high is None:
+        return replace(cell, note=note)
+    return replace(cell, low=max(0.0, cell.low), high=min(1.0, cell.high), note=note)
 
 
 def _few_pictures(count: int | None) -> str | None:

@@ -28,6 +28,9 @@ PUBLISHED = {
     "classifier": Published("resnet50-0676ba61.pth", "0676ba61", "torchvision's ResNet-50, V1"),
     "googlenet": Published("googlenet-1378be20.pth", "1378be20", "torchvision's GoogLeNet"),
     "alexnet": Published("alexnet-owt-7be5be79.pth", "7be5be79", "torchvision's AlexNet"),
+    "squeezenet": Published(
+        "squeezenet1_1-b8a52dc0.pth", "b8a52dc0", "torchvision's SqueezeNet 1.1"
+    ),
 }
 """By kind, which is NAME of the flag --weights-NAME."""
 
@@ -45,10 +48,13 @@ class Weights:
         return self.sha256.startswith(PUBLISHED[self.kind].sha256)
 
     def load(self) -> dict[str, Any]:
-        """The tensors by name. UserError where the file holds anything else."""
+        """The tensors of a .safetensors or a PyTorch file; UserError where it holds others."""
         import torch
+        from safetensors.torch import load_file
 
         try:
+            if self.path.suffix == ".safetensors":
+                return load_file(self.path)
             return torch.load(self.path, map_location="cpu", weights_only=True)
         except Exception as error:  # unpickling raises anything at all on damaged files
             raise UserError(f"{self.path} holds no weights: {_first_line(error)}") from error

@@ -179,3 +179,20 @@ def test_inception_score_equals_scipy_entropies() -> None:
     p = softmax(logits, axis=1)
     expected = np.exp(np.mean([entropy(row, p.mean(axis=0)) for row in p]))
     assert inception_score(logits).value == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.slow
+def test_torch_fidelity_has_the_same_network(weights: Path) -> None:
+    """At 299 pixels, where nothing is resized, and with its scaling, (x − 128) / 128."""
+    library = pytest.importorskip("torch_fidelity.feature_extractor_inceptionv3")
+    wanted = ["2048", "logits_unbiased"]
+    network = library.FeatureExtractorInceptionV3("inception", wanted, str(weights))
+    crops = [picture[:299, :299] for picture in (data.astronaut(), data.coffee())]
+    pictures = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)
+    theirs, their_logits = (features.numpy() for features in network(pictures))
+    own = Inception(find("inception", weights))
+    with torch.inference_mode():
+        features = own._body((pictures.float() - 128) / 128).flatten(1).numpy()
+    assert features == pytest.approx(theirs, abs=1e-3 * float(np.abs(theirs).max()))
+    most = float(np.abs(their_logits).max())
+    assert own.logits(features) == pytest.approx(their_logits, abs=1e-2 * most)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from conftest import DATA
 from PIL import Image
 from skimage import data
 from skimage.metrics import structural_similarity
@@ -17,7 +18,7 @@ from palette.eval.metrics.classification import class_indices, resnet50
 from palette.eval.metrics.consistency import colour_drift, consistency
 from palette.eval.metrics.multiscale import WEIGHTS, ms_ssim
 from palette.eval.metrics.per_picture import Measure, Pair, Setup
-from palette.eval.metrics.perceptual import googlenet_distance, lpips_distance
+from palette.eval.metrics.perceptual import googlenet_distance, lpips_distance, lpips_network
 from palette.eval.metrics.registry import GROUPS, METRICS, PerPicture, PerSet
 from palette.eval.metrics.weights import PUBLISHED, Weights, find
 from palette.eval.request import Measuring, WeightsFiles
@@ -110,24 +111,55 @@ def saved(kind: str, network: torch.nn.Module, folder: Path) -> Weights:
     return find(kind, folder / f"{kind}.pth")
 
 
+@pytest.mark.parametrize(("kind", "net"), [("alexnet", "alex"), ("squeezenet", "squeeze")])
 def test_lpips_equals_the_package_with_the_same_trunk(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, net: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lpips = pytest.importorskip("lpips")
-    from torchvision.models import alexnet
+    from torchvision import models
 
     torch.manual_seed(0)
-    trunk = alexnet(weights=None)
-    distance = lpips_distance(saved("alexnet", trunk, tmp_path))
-    monkeypatch.setattr(lpips.pretrained_networks.tv, "alexnet", lambda pretrained: trunk)
-    theirs = lpips.LPIPS(net="alex", verbose=False)
+    make = {"alexnet": models.alexnet, "squeezenet": models.squeezenet1_1}[kind]
+    trunk = make(weights=None)
+    distance = lpips_distance(saved(kind, trunk, tmp_path))
+    monkeypatch.setattr(lpips.pretrained_networks.tv, make.__name__, lambda pretrained: trunk)
+    theirs = lpips.LPIPS(net=net, verbose=False)
     a, b = photograph(64), noisy(photograph(64))
     x, y = (torch.from_numpy(p).permute(2, 0, 1)[None].float() / 127.5 - 1 for p in (a, b))
     with torch.no_grad():
         assert distance(a, b) == pytest.approx(float(theirs(x, y)), rel=1e-5)
     assert distance(a, a) == pytest.approx(0, abs=1e-7)
+    assert distance(a[:32, :32], b[:32, :32]) > 0
     with pytest.raises(Undefined, match="32"):
         distance(a[:31], b[:31])
+
+
+SQUEEZENET = DATA / "peers" / "squeezenet1_1_fp16.safetensors"
+
+
+@pytest.mark.skipif(not SQUEEZENET.is_file(), reason="no weights of SqueezeNet at hand")
+def test_lpips_squeeze_has_the_figures_of_torchmetrics() -> None:
+    """The examples of its documentation, functional and class, which seed with 42.
+
+    The class makes its network first, and draws the pictures from what is left of the seed.
+    """
+    pytest.importorskip("lpips")
+    from torchvision.models import squeezenet1_1
+
+    network = lpips_network(find("squeezenet", SQUEEZENET))
+
+    def example() -> float:
+        a, b = (torch.rand(10, 3, 100, 100) * 2 - 1 for _ in range(2))
+        with torch.inference_mode():
+            return float(network(a, b).mean())
+
+    torch.manual_seed(42)
+    assert example() == pytest.approx(0.1005, abs=1e-4)
+    torch.manual_seed(42)
+    squeezenet1_1(weights=None)
+    for width in (64, 128, 256, 384, 384, 512, 512):
+        torch.nn.Conv2d(width, 1, 1, bias=False)
+    assert example() == pytest.approx(0.1024, abs=1e-4)
 
 
 def test_pd_is_the_distance_of_googlenets_pool_features(tmp_path: Path) -> None:
@@ -209,5 +241,7 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     other = saved("alexnet", torch.nn.Linear(2, 2), tmp_path)
     with pytest.raises(ValueError, match="holds no AlexNet"):
         lpips_distance(other)
+    with pytest.raises(ValueError, match="holds no SqueezeNet: it lacks features.0.weight"):
+        lpips_distance(replace(other, kind="squeezenet"))
     with pytest.raises(ValueError, match="other weights than torchvision's ResNet-50"):
         resnet50(saved("classifier", torch.nn.Linear(2, 2), tmp_path))

@@ -64,9 +64,9 @@ class Measuring:
     metrics: Names | None = None
     """Names with commas: psnr, ssim, psnr-b, ms-ssim, psnr-hole, ssim-hole (both: hole),
     consistency, drift-red, drift-green, drift-blue (all: drift), octave-1, octave-2, octave-3 (all:
-    octaves), lpips, lpips-squeeze, pd, ca, ca-top5, fid, kid, is, precision, recall; of a model also diversity, diversity-lpips,
-    diversity-ms-ssim, cas, cas-top5. None: psnr,ssim, of a model octaves too, or hole where its
-    task fills holes; with a protocol what that measures."""
+    octaves), lpips, lpips-squeeze, pd, ca, ca-top5, fid, kid, is, precision, recall; of a model
+    also diversity, diversity-lpips, diversity-ms-ssim, cas, cas-top5. None: psnr,ssim, of a model
+    octaves too, or hole where its task fills holes; with a protocol what that measures."""
     luma: bool = False
     """PSNR and SSIM of BT.601 luma instead of RGB."""
     border: int = 0

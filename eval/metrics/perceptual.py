@@ -21,6 +21,7 @@ from palette.eval.metrics.weights import Weights
 Distance = Callable[[Pixels, Pixels], float]
 """Of two pictures ``(H, W, 3)`` uint8 of one size."""
 
+
 @dataclass(frozen=True)
 class Trunk:
     """A network whose features LPIPS compares, by the name that the package ``lpips`` has for it.

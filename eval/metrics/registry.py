@@ -187,8 +187,8 @@ METRICS: dict[str, Metric] = {
         "lower",
         4,
         PerPicture(per_picture.lpips("squeezenet")),
-        "LPIPS in SqueezeNet's features: a file of 5 MB instead of 240. Its figures are others than "
-        "LPIPS's, which papers print; the order of answers is mostly the same.",
+        "LPIPS in SqueezeNet's features, whose file is small. Its figures are not those of LPIPS, "
+        "which papers print.",
         weights="squeezenet",
     ),
     "pd": Metric(

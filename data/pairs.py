@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from palette.data.images import SUFFIXES
 from palette.data.sources import SizedSource, Source, digest
 from palette.data.split import subset
-from palette.errors import UserError
+from palette.errors import PictureError, UserError, some
 from palette.types import Picture, Task
 
 LARGEST_SCALE = 8
@@ -24,8 +24,8 @@ class Pairs:
     Partners have the same path below their folders, whatever their suffixes. ``scale`` is how many
     times larger every target is than its input. ``targets_at`` and ``inputs_at`` say in errors
     where the pictures are. Raises UserError for pictures without a partner or with two, for sizes
-    that are neither equal nor an exact scale apart, and for more than one scale; PictureError for a
-    header that cannot be read.
+    that are neither equal nor an exact scale apart, and for more than one scale; PictureError where
+    no header can be read.
     """
 
     def __init__(
@@ -81,12 +81,12 @@ def _partners(
     if lonely:
         raise UserError(
             f"{len(lonely)} of {len(named)} pictures of {targets_at} have no partner in "
-            f"{inputs_at}: {_some(lonely)}; add these there, or take them away here"
+            f"{inputs_at}: {some(lonely)}; add these there, or take them away here"
         )
     if more := [ids for name, ids in given.items() if name not in named]:
         raise UserError(
             f"{len(more)} of {len(given)} pictures of {inputs_at} have no partner in "
-            f"{targets_at}: {_some(more)}; add these there, or take them away here"
+            f"{targets_at}: {some(more)}; add these there, or take them away here"
         )
     places = {name: index for index, name in enumerate(inputs.ids)}
     return [places[given[name]] for name in named]
@@ -109,8 +109,13 @@ def _by_name(ids: Sequence[str], where: str) -> dict[str, str]:
 def _one_scale(targets: SizedSource, inputs: SizedSource, partners: Sequence[int]) -> int:
     """How many times larger all targets are than their inputs."""
     found: dict[int, list[str]] = defaultdict(list)
+    unread: list[PictureError] = []
     for index, partner in enumerate(partners):
-        (height, width), (h, w) = targets.size(index), inputs.size(partner)
+        try:
+            (height, width), (h, w) = targets.size(index), inputs.size(partner)
+        except PictureError as error:  # whoever reads the pair names it
+            unread.append(error)
+            continue
         scale = height // h
         if (height, width) != (h * scale, w * scale) or not 1 <= scale <= LARGEST_SCALE:
             raise UserError(
@@ -118,12 +123,9 @@ def _one_scale(targets: SizedSource, inputs: SizedSource, partners: Sequence[int
                 f"them equal, or the target exactly 2 to {LARGEST_SCALE} times as large"
             )
         found[scale].append(targets.ids[index])
+    if not found:
+        raise unread[0]
     if len(found) > 1:
-        named = "; ".join(f"×{scale}: {_some(found[scale])}" for scale in sorted(found))
+        named = "; ".join(f"×{scale}: {some(found[scale])}" for scale in sorted(found))
         raise UserError(f"the pairs have several scales ({named}): train on one at a time")
     return next(iter(found))
-
-
-def _some(names: Sequence[str], most: int = 3) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

@@ -13,12 +13,16 @@ from pathlib import Path, PurePosixPath
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageOps
 
 from palette.errors import PictureError, UserError
 from palette.files import sha256
+from palette.progress import progress
 from palette.types import Mask, Params, Spec
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
+FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF")
+"""No other parser sees a file."""
 PACKED_SIDE = 256
 """Of masks that an .npz holds as bits in one row, as those that Palette's authors published."""
 
@@ -74,6 +78,17 @@ class MaskFiles:
             )
         return [named[name] for name in names]
 
+    def check(self) -> None:
+        """Read every mask; PictureError names those that cannot be."""
+        broken: list[PictureError] = []
+        for name in progress(self._stored.names, "check", "masks"):
+            try:
+                self._stored.read(name)
+            except PictureError as error:
+                broken.append(error)
+        if broken:
+            raise PictureError(f"{len(broken)} of {len(self)} masks are broken: {broken[0]}")
+
     @property
     def digest(self) -> str:
         """Of the names and sizes of the files in a folder, or of the bytes of an .npz file."""
@@ -113,10 +128,17 @@ class Folder(Stored):
 
     def read(self, name: str) -> Mask:
         path = self.root / name
-        grey = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-        if grey is None:
-            raise PictureError(f"cannot read the mask {path}: take it away, or save it again")
-        return grey > 127
+        try:
+            with Image.open(path, formats=FORMATS) as image:  # OpenCV fills in what is cut off
+                ImageOps.exif_transpose(image, in_place=True)
+                if image.mode.startswith("I;16"):
+                    return np.asarray(image) > 32767
+                return np.asarray(image.convert("L")) > 127
+        except Exception as error:  # parsers raise anything at all on damaged files
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise PictureError(
+                f"cannot read the mask {path}: {reason}; take it away, or save it again"
+            ) from None
 
     @property
     def digest(self) -> str:

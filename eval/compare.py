@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from palette.data.images import list_pictures
-from palette.errors import IntegrityError, UserError
+from palette.errors import IntegrityError, UserError, some
 from palette.eval import workspace as files
 from palette.eval.copies import Found, copied
 from palette.eval.measure import measure
@@ -158,8 +158,9 @@ def _require_same_names(folder: str, pictures: Mapping[str, Path], names: Sequen
     extra = [name for name in pictures if name not in known]
     for those, fault in ((missing, "lacks"), (extra, "has, unlike the reference,")):
         if those:
-            listed = ", ".join(those[:5]) + (f" and {len(those) - 5} more" if those[5:] else "")
-            raise IntegrityError(f"{folder} {fault} {listed}: pictures are paired by their names")
+            raise IntegrityError(
+                f"{folder} {fault} {some(those, 5)}: pictures are paired by their names"
+            )
 
 
 def _fingerprint(pictures: Mapping[str, Path]) -> str:

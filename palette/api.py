@@ -95,13 +95,13 @@ def _placed(config: RunConfig, out: Path) -> RunConfig:
 
 
 def _fitted(
-    config: RunConfig, members: Sequence[Member]
+    config: RunConfig, members: Sequence[Member], accept_data: bool = False
 ) -> tuple[RunConfig, Sequence[Member], Source, Source | None]:
     """With what the pictures for training and validation decide, and these."""
     from palette.fitting import fit
 
     source, val = sources(config)
-    return *fit(config, members, source, val), source, val
+    return *fit(config, members, source, val, accept_data), source, val
 
 
 def _places(**places: str | Path | None) -> dict[str, str]:
@@ -136,13 +136,15 @@ def resume(
     val: str | Path | None = None,
     input: str | Path | None = None,
     val_input: str | Path | None = None,
+    accept_data: bool = False,
     log: Log | None = None,
 ) -> Restorer:
     """Continue a stopped run, or a finished one to more ``steps`` in all; return its model.
 
     The same run, to the same bits: ``data``, ``val``, ``input`` and ``val_input`` name a new place
-    of the same pictures; ``log`` is as in :func:`train`. To start another training from its
-    weights use :func:`train` with ``init``.
+    of the same pictures; ``accept_data`` goes on where pictures or masks were changed, added, taken
+    away or repaired, and run.json records it; ``log`` is as in :func:`train`. To start another
+    training from its weights use :func:`train` with ``init``.
 
     Raises as :func:`train` does, IntegrityError for a damaged checkpoint, InUse for a run that
     another process continues.
@@ -156,7 +158,8 @@ def resume(
     moved = _places(path=data, val=val, input=input, val_input=val_input)
     resolved, members = resolve(values.get("task", ""), values, {"data": moved})
     resolved = replace(resolved, data=_absolute(resolved.data))
-    training.train(*_fitted(resolved, members), run, resume=True, log=log)
+    fitted = _fitted(resolved, members, accept_data)
+    training.train(*fitted, run, resume=True, log=log, accept_data=accept_data)
     return load(run, task=members[0].name, device=resolved.train.device)
 
 

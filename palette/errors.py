@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import errno
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 OK = 0
@@ -110,3 +110,9 @@ def nearest(name: str, choices: Iterable[str]) -> str:
     close = difflib.get_close_matches(str(name), choices, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
     return f"{hint}The choices are {', '.join(choices)}"
+
+
+def some(names: Sequence[str], most: int = 3) -> str:
+    """ "a, b, c and 4 more", for error messages."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

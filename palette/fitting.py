@@ -15,25 +15,29 @@ from palette.data.pairs import Pairs
 from palette.data.sources import Source
 from palette.data.stored import from_stored
 from palette.degradations.mask_files import MaskFiles
-from palette.errors import UserError
+from palette.errors import PictureError, UserError
 from palette.tasks.generalist import Generalist, make_trainable
 from palette.tasks.inpainting import Inpainting
 from palette.tasks.paired import Paired
 from palette.types import Member, Observation, Picture
 
 LOOKED_AT = 256
-"""Pairs that are measured, at most; they are decoded, so that a broken one is found."""
+"""Pairs that are measured, at most."""
 SIDE = 256
 """Of the middle of a target that is measured."""
 
 
 def fit(
-    config: RunConfig, members: Sequence[Member], source: Source, val: Source | None
+    config: RunConfig,
+    members: Sequence[Member],
+    source: Source,
+    val: Source | None,
+    accept_data: bool = False,
 ) -> tuple[RunConfig, Sequence[Member]]:
     """The configuration and the tasks with what the pictures decide, which restoring needs too.
 
     UserError where the task and the pictures do not fit each other. A run that is continued finds
-    what it was begun with.
+    what it was begun with, or with ``accept_data`` other masks.
     """
     given = source.inputs is not None or (val is not None and val.inputs is not None)
     if given and not any(member.task.paired for member in members):
@@ -45,7 +49,7 @@ def fit(
         if isinstance(member.task, Paired):
             found[member.name] = _of_pairs(member.task, source, val)
         elif isinstance(member.task, Inpainting) and member.task.mask_files is not None:
-            found[member.name] = _of_masks(member.task, member.task.mask_files)
+            found[member.name] = _of_masks(member.task, member.task.mask_files, accept_data)
     if not found:
         return config, members
     options = {"parts": found} if config.task == Generalist.name else found[config.task]
@@ -79,13 +83,16 @@ def _of_pairs(task: Paired, source: Source, val: Source | None) -> dict[str, Any
     return {"scale": scale, "diffuse": diffuse}
 
 
-def _of_masks(task: Inpainting, where: str) -> dict[str, Any]:
+def _of_masks(task: Inpainting, where: str, accept_data: bool) -> dict[str, Any]:
     """Options of the task. UserError where a run is continued with other masks."""
     masks = MaskFiles(str(Path(where).resolve()))
-    if task.mask_digest not in (None, masks.digest):
+    if task.mask_digest not in (None, masks.digest) and not accept_data:
         raise UserError(
-            f"{masks.where} holds other masks than the run was begun with: put them back"
+            f"{masks.where} holds other masks than the run was begun with: put them back, or go on "
+            f"with these by --accept-data"
         )
+    if task.mask_digest != masks.digest:
+        masks.check()
     return {"mask_files": masks.where, "mask_digest": masks.digest}
 
 
@@ -93,13 +100,20 @@ def _share(task: Paired, pairs: Pairs) -> float:
     """Root mean square of target − baseline, as a share of the targets' standard deviation."""
     count = min(LOOKED_AT, len(pairs))
     error, total, squares, pixels = 0.0, np.zeros(3), 0.0, 0
+    broken: list[PictureError] = []
     for index in np.linspace(0, len(pairs) - 1, count).astype(int):
-        target, given = _middle(pairs, int(index))
+        try:
+            target, given = _middle(pairs, int(index))
+        except PictureError as unread:  # the training names it
+            broken.append(unread)
+            continue
         baseline = task.baseline(Observation(given))
         error += float(np.square(target - baseline, dtype=np.float64).sum())
         total += target.sum((0, 1), dtype=np.float64)
         squares += float(np.square(target, dtype=np.float64).sum())
         pixels += target.shape[0] * target.shape[1]
+    if len(broken) == count:
+        raise broken[0]
     if error == 0:
         raise UserError(f"in all {count} pairs the input equals the target: check --data.input")
     variance = squares - float(np.square(total).sum()) / pixels

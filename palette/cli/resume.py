@@ -29,11 +29,15 @@ class Resume:
     """Where the inputs of pairs are now."""
     val_input: Annotated[Path | None, tyro.conf.arg(name="data.val-input")] = None
     """Where the inputs of the validation pairs are now."""
+    accept_data: bool = False
+    """Go on where pictures or masks are not the same any more: repaired, changed, added or taken
+    away. run.json records it."""
 
 
 def run(args: Resume) -> int:
     from palette.api import resume
 
-    resume(args.run, args.steps, args.data, args.val, args.input, args.val_input)
+    places = (args.data, args.val, args.input, args.val_input)
+    resume(args.run, args.steps, *places, accept_data=args.accept_data)
     print(f"the model is in {args.run}: palette restore {args.run} IN OUT")
     return OK

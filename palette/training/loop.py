@@ -30,7 +30,7 @@ from palette.network.dropout import key_dropouts
 from palette.seeding import entropy, generator, normal_at
 from palette.training.log import Log, check_tensorboard
 from palette.training.ranks import joined, of_rank, synchronizing
-from palette.training.run_folder import RunFolder, stop_signals
+from palette.training.run_folder import Metrics, RunFolder, stop_signals
 from palette.training.set import Batch, TrainingSet
 from palette.training.state import Init, State
 from palette.training.validation import Validation
@@ -52,12 +52,14 @@ def train(
     resume: bool = False,
     init: Init | None = None,
     log: Log | None = None,
+    accept_data: bool = False,
 ) -> Path:
     """Train until ``config.steps`` and return the model folder ``run/model``.
 
     ``val`` holds the pictures for validation; without it a share of ``source`` does. A new run
-    needs an empty or absent folder; ``resume`` continues from its newest checkpoint; ``init``
-    gives a new run the weights of another model; ``log`` gets numbers and pictures as they come.
+    needs an empty or absent folder; ``resume`` continues from its newest checkpoint, with
+    ``accept_data`` on other pictures too; ``init`` gives a new run the weights of another model;
+    ``log`` gets numbers and pictures as they come.
     Raises UserError where the folder does not fit, InUse, Preempted on SIGTERM or SIGINT, Diverged.
     """
     if config.train.log == "tensorboard":
@@ -70,7 +72,7 @@ def train(
         folder = RunFolder(run, training_set, validation, ranks, log)
         folder.check()
         with folder.own(resume), torch.random.fork_rng():
-            state = folder.load() if resume else State.start(training_set, ranks, init)
+            state = folder.load(accept_data) if resume else State.start(training_set, ranks, init)
             folder.describe(state)
             if init is not None:  # what a run goes on from that was stopped before a checkpoint
                 folder.keep(state)
@@ -95,7 +97,7 @@ def _loop(state: State, run: RunFolder, stopped: threading.Event) -> None:
     feed = run.training_set.batches(state.step, config.steps, run.ranks)
     with closing(feed), run.metrics(state.step) as metrics:
         while state.step < config.steps:
-            loss, norm, stop = _step_or_save(state, run, feed, stopped)
+            loss, norm, stop = _step_or_save(state, run, feed, stopped, metrics)
             if state.bad_steps == BAD_STEPS or (state.bad_steps and state.step == config.steps):
                 raise Diverged(
                     f"the loss was not finite in {state.bad_steps} steps up to step {state.step}: "
@@ -117,14 +119,21 @@ def _loop(state: State, run: RunFolder, stopped: threading.Event) -> None:
 
 
 def _step_or_save(
-    state: State, run: RunFolder, feed: Iterator[Batch], stopped: threading.Event
+    state: State,
+    run: RunFolder,
+    feed: Iterator[Batch],
+    stopped: threading.Event,
+    metrics: Metrics,
 ) -> tuple[float, float, bool]:
     """An optimizer step, and whether any rank was told to stop.
 
     Where the feed or another rank ends, what is done so far is saved.
     """
+    settings = run.config.train
     try:
-        return *optimizer_step(state, feed, run.config), run.ranks.any(stopped.is_set())
+        found = optimizer_step(state, feed, run.config)
+        run.left_out.update(state.step * settings.batch * settings.accumulate, metrics.say)
+        return *found, run.ranks.any(stopped.is_set())
     except PaletteError:  # of a batch, which is complete before a step changes anything
         if state.step:
             run.save(state)

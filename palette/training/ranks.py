@@ -90,12 +90,19 @@ class Ranks:
         dist.broadcast_object_list(box, src=0, group=self.group, device=torch.device("cpu"))
         return box[0]  # type: ignore[return-value]
 
+    def of_all(self, value: T) -> list[T]:
+        """A plain value of every rank, in their order."""
+        if self.count == 1:
+            return [value]
+        values: list[T] = [value] * self.count
+        dist.all_gather_object(values, value, group=self.group)
+        return values
+
     def check_same(self, value: str, what: str) -> None:
         """UserError on all ranks where one has another ``value``."""
         if self.count == 1:
             return
-        values = [""] * self.count
-        dist.all_gather_object(values, value, group=self.group)
+        values = self.of_all(value)
         if other := [str(rank) for rank, one in enumerate(values) if one != values[0]]:
             raise UserError(
                 f"rank {', '.join(other)} of {self.count} has other {what} than rank 0: give all "

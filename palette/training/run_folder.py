@@ -1,4 +1,5 @@
-"""The folder of a run: config.toml, run.json, metrics.jsonl, checkpoints/, model/, samples/."""
+"""The folder of a run: config.toml, run.json, left_out.json, metrics.jsonl, checkpoints/, model/,
+samples/."""
 
 from __future__ import annotations
 
@@ -26,6 +27,7 @@ from palette.data.images import write as write_picture
 from palette.errors import UserError
 from palette.files import lock, visible, write_bytes, write_json
 from palette.progress import Progress
+from palette.training.left_out import Record
 from palette.training.log import Log, Values, numbers, tensorboard
 from palette.training.ranks import Ranks
 from palette.training.set import TrainingSet
@@ -41,6 +43,8 @@ FREE = {
 """Settings that `palette resume` may change: they leave the weights as they would have been."""
 MOVABLE = "mask_files"
 """An option of a task that may change too: the digest of the masks says whether they are others."""
+MASKS = "mask_digest"
+"""That digest, which may change where a user accepts other data."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +90,9 @@ class RunFolder:
         if self.validation is not None and settings.validate_every and self.ranks.writes:
             self.validation.prepare()
 
-    def load(self) -> State:
-        """The state of the newest checkpoint. Raises UserError where there is none, or other data.
+    def load(self, accept_data: bool = False) -> State:
+        """The state of the newest checkpoint. Raises UserError where there is none, or other data,
+        unless these are accepted.
 
         Lines of metrics.jsonl that the run will write again are taken out.
         """
@@ -95,15 +100,18 @@ class RunFolder:
         if not (self.path / "run.json").exists():
             raise UserError(f"{self.path} holds no run: start one with `palette train`")
         about = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
-        if about["data"] != self._about["data"]:
+        self.left_out.restore()
+        changes = self.left_out.changes
+        if not accept_data and (changes or about["data"] != self._about["data"]):
             raise UserError(
-                f"{self.path} was trained on other pictures ({about['pictures']} then, "
-                f"{len(self.training_set.source)} now): put them back, name their new place with "
-                f"--data, or start a new run from its weights with --init {self.path}"
+                f"{self.path} was trained on other pictures ("
+                + "; ".join([f"{about['pictures']} then, {self._about['pictures']} now", *changes])
+                + f"): put them back, name their new place with --data, go on with these by "
+                f"--accept-data, or start a new run from its weights with --init {self.path}"
             )
         if found:
             tensors, saved = load_checkpoint(found[-1])
-            self._refuse_other_settings(saved["config"])
+            self._refuse_other_settings(saved["config"], accept_data)
             state = State.load(tensors, saved, self.config, self.ranks)
             if self.config.steps < state.step:
                 raise UserError(
@@ -116,24 +124,36 @@ class RunFolder:
             _drop_lines_after(self.path / "metrics.jsonl", state.step)
         return state
 
-    def _refuse_other_settings(self, before: dict[str, Any]) -> None:
+    def _refuse_other_settings(self, before: dict[str, Any], accept_data: bool) -> None:
         """UserError names settings that a run cannot change on its way and stay the same run."""
-        named = ", ".join(
-            f"{name} ({then} then, {now} now)"
+        named = {
+            name: f"{name} ({then} then, {now} now)"
             for name, (then, now) in differing(before, to_dict(self.config)).items()
             if name not in FREE and not name.endswith(f".{MOVABLE}")
-        )
+        }
+        if accept_data:
+            masks = [name for name in named if name.endswith(f".{MASKS}")]
+            self.left_out.changes += [named.pop(name) for name in masks]
         if named:
             raise UserError(
-                f"{self.path} cannot go on with another {named}: put it back in config.toml, or "
-                f"start a new run from its weights with --init {self.path}"
+                f"{self.path} cannot go on with another {', '.join(named.values())}: put it back "
+                f"in config.toml, or start a new run from its weights with --init {self.path}"
             )
 
     def describe(self, state: State) -> None:
-        """Write config.toml and run.json."""
+        """Write config.toml and run.json, which lists the data that a user has changed on the way:
+        each with the step up to which it was learnt from."""
         if not self.ranks.writes:
             return
         write_bytes(self.path / "config.toml", to_toml(self.config).encode())
+        self.left_out.write()
+        before, path = self._about, self.path / "run.json"
+        if path.exists():
+            before = json.loads(path.read_text(encoding="utf-8"))
+        earlier, changes = before.get("earlier_data", []), self.left_out.changes
+        if before["data"] != self._about["data"] or changes:
+            known = {key: before[key] for key in ("pictures", "data")}
+            earlier = [*earlier, {"until_step": state.step, **known, "changes": changes}]
         about = {
             "schema": SCHEMA,
             "argv": sys.argv,
@@ -141,8 +161,9 @@ class RunFolder:
             "format": asdict(state.format),
             "python": platform.python_version(),
             **self._about,
+            **({"earlier_data": earlier} if earlier else {}),
         }
-        write_json(self.path / "run.json", about)
+        write_json(path, about)
 
     def is_due(self, step: int, every: int) -> bool:
         """Whether ``step`` is a multiple of ``every``, or the last; ``every`` = 0 is never."""
@@ -199,6 +220,15 @@ class RunFolder:
             yield Metrics(self.config, (file, bar), logs)
 
     @cached_property
+    def left_out(self) -> Record:
+        """Of pictures that cannot be read."""
+        training, validation = self.training_set, self.validation
+        sources = {"training": (training.source, training.left_out)}
+        if validation is not None:
+            sources["validation"] = (validation.source, validation.left_out)
+        return Record(self.path, sources, self.ranks)
+
+    @cached_property
     def _about(self) -> dict[str, Any]:
         """What run.json and the model say of their making."""
         source = self.training_set.source
@@ -253,6 +283,11 @@ class Metrics:
         file.write(json.dumps(line) + "\n")
         file.flush()
         self.tell(line["step"], numbers(line))
+
+    def say(self, text: str) -> None:
+        """A line for the user, above the progress."""
+        if self.shown is not None:
+            self.shown[1].write(text)
 
     def tell(self, step: int, values: Values) -> None:
         """Hand ``values`` to the logs."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
-from dataclasses import dataclass, replace
+from contextlib import closing, suppress
+from dataclasses import dataclass, field, replace
 from itertools import tee
 
 import cv2
@@ -20,8 +20,9 @@ from palette.data.crops import Crops
 from palette.data.loader import Example, automatic_workers, batches_at, epoch_order
 from palette.data.stored import from_stored, is_grey
 from palette.diffusion.loss import CHROMA_SHARE, LUMA, LUMA_SHARE, Target
-from palette.errors import UserError
+from palette.errors import PictureError, UserError
 from palette.seeding import rng
+from palette.training.left_out import AT_ONCE, LeftOut
 from palette.training.ranks import Ranks
 from palette.types import Member, Observation, Params, Picture, Spec, Task
 
@@ -64,8 +65,11 @@ class TrainingSet:
     source: CachedSource
     members: Sequence[Member]
     config: RunConfig
+    left_out: LeftOut = field(default_factory=LeftOut)
+    """Pictures of the source that cannot be read."""
 
     def __post_init__(self) -> None:
+        self.left_out.prepare(len(self.source))
         for member in self.members:
             if member.task.conditioning != "none" and not self.config.model.strength:
                 raise UserError(
@@ -115,12 +119,11 @@ class TrainingSet:
     def crops(self, position: int, task: Task, side: int) -> tuple[Picture, Picture | None]:
         """The clean crop, and of a paired task that of its input at the same place."""
         seed, data = self.config.seed, self.config.data
-        index = self._index(position, task.coloured)
-        stored, draws = self.source.stored(index), rng(seed, "crop", position)
+        stored, given = self._stored(position, task)
+        draws = rng(seed, "crop", position)
         cut = Crops(self._cut(stored, task, side, draws), data.flips)
-        if task.paired:
-            assert self.source.inputs is not None
-            pair = cut.pair(stored, self.source.inputs.stored(index), draws)
+        if given is not None:
+            pair = cut.pair(stored, given, draws)
             sides = (side, side // task.multiple)
         else:
             pair, sides = [cut.crop(stored, draws)], [side]
@@ -140,15 +143,42 @@ class TrainingSet:
         multiple = task.multiple if task.paired else 1  # whole pixels of the input
         return round(side / multiple * 2 ** (steps / SCALES)) * multiple
 
-    def _index(self, position: int, coloured: bool) -> int:
-        """Of the picture at a position; ``coloured``: the next of its epoch that is not grey."""
+    def _stored(self, position: int, task: Task) -> tuple[NDArray, NDArray | None]:
+        """The picture at a position, and of a paired task its input.
+
+        The next of its epoch takes the place of one that cannot be read, which is left out from
+        there on, and of a grey one where the task learns colours.
+        """
         seed, count = self.config.seed, len(self.source)
         epoch, place = divmod(position, count)
-        for step in range(count if coloured else 1):
+        failed: list[PictureError] = []
+        grey = 0
+        for step in range(count):
             index = epoch_order(seed, count, epoch * count + (place + step) % count)
-            if not (coloured and is_grey(self.source.stored(index))):
-                return index
-        raise UserError(f"all {count} pictures are grey: add coloured ones to learn colours from")
+            if self.left_out.holds(index, position):
+                continue
+            try:
+                stored, given = self._read(index, task.paired)
+            except PictureError as error:
+                self.left_out.add(index, position)
+                failed.append(error)
+                if len(failed) > AT_ONCE:
+                    break
+                continue
+            if not (task.coloured and is_grey(stored)):
+                return stored, given
+            grey += 1
+        if grey and len(failed) <= AT_ONCE:
+            raise UserError(f"all {grey} pictures are grey: add coloured ones to learn from")
+        example = f", e.g. {failed[0]}" if failed else ""
+        raise PictureError(f"{len(failed)} of {count} pictures in a row cannot be read{example}")
+
+    def _read(self, index: int, paired: bool) -> tuple[NDArray, NDArray | None]:
+        """A picture, and its input where the task needs it."""
+        if not paired:
+            return self.source.stored(index), None
+        assert self.source.inputs is not None
+        return self.source.stored(index), self.source.inputs.stored(index)
 
     def params(self, position: int, task: Task) -> Params:
         """How the crop is degraded; it depends on the crop's size, not on its pixels."""
@@ -235,9 +265,13 @@ class TrainingSet:
         return Batch(x, y[..., inner, inner], positions, strength=strengths)
 
     def grey(self, most: int = 100) -> tuple[int, int]:
-        """How many of the first ``most`` pictures are grey, and how many were looked at."""
-        count = min(most, len(self.source))
-        return sum(is_grey(self.source.stored(i)) for i in range(count)), count
+        """How many of the first ``most`` pictures are grey, and how many were looked at; those that
+        cannot be read were not."""
+        seen: list[bool] = []
+        for index in range(min(most, len(self.source))):
+            with suppress(PictureError):
+                seen.append(is_grey(self.source.stored(index)))
+        return sum(seen), len(seen)
 
     def targets(self, residual: bool, balance: bool) -> tuple[Target, ...]:
         """What is diffused of each task, its scales measured; ``residual`` = False: the picture.

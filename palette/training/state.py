@@ -17,7 +17,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from palette.checkpoint import Model, Tensors, load_model, save_checkpoint
 from palette.config import RunConfig, to_dict
 from palette.diffusion.loss import Target, Targets
-from palette.errors import UserError
+from palette.errors import UserError, some
 from palette.machine.format import Format, choose
 from palette.network.denoiser import Denoiser
 from palette.seeding import entropy
@@ -43,10 +43,9 @@ class Init:
         fitting = {k: v for k, v in given.items() if k in own and own[k].shape == v.shape}
         odd = sorted({*given, *own} - fitting.keys())
         if odd and not self.partial:
-            named = ", ".join(odd[:6]) + (f" and {len(odd) - 6} more" if len(odd) > 6 else "")
             raise UserError(
-                f"{self.model} is another network: {named} do not fit; choose the same --model "
-                f"settings, or --init-partial to start these anew"
+                f"{self.model} is another network: {some(odd, 6)} do not fit; choose the same "
+                f"--model settings, or --init-partial to start these anew"
             )
         denoiser.load_state_dict({**own, **fitting})
 

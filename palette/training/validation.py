@@ -23,10 +23,11 @@ from palette.data.sources import Source
 from palette.data.stored import is_grey
 from palette.diffusion.loss import epsilon_loss
 from palette.diffusion.schedule import gamma_of_logsnr
-from palette.errors import UserError
+from palette.errors import PictureError, UserError
 from palette.restoring.restorer import Restorer
 from palette.restoring.sampling import Answer
 from palette.seeding import generator, rng
+from palette.training.left_out import LeftOut
 from palette.training.set import TrainingSet
 from palette.training.state import State
 from palette.types import Member, Observation, Picture, Spec
@@ -94,7 +95,10 @@ class Validation:
 
     def __init__(self, source: Source, members: Sequence[Member], config: RunConfig) -> None:
         self.members, self.config = members, config
-        self._source = CachedSource(source, CACHE_BYTES)
+        self.source = CachedSource(source, CACHE_BYTES)
+        self.left_out = LeftOut()
+        """Pictures that cannot be read."""
+        self.left_out.prepare(len(source))
 
     @cached_property
     def cases(self) -> list[list[Case]]:
@@ -106,16 +110,21 @@ class Validation:
         ]
 
     def prepare(self) -> None:
-        """Cut the crops, so that a picture that does not suit stops a run before its first step."""
-        count = len(self._source)
-        if any(member.task.coloured for member in self.members) and all(
-            is_grey(self._source.stored(i)) for i in range(count)
-        ):
+        """Cut the crops, so that pictures that do not suit stop a run before its first step."""
+        count, coloured = len(self.source), any(member.task.coloured for member in self.members)
+        if coloured and not any(self._has_colours(i) for i in range(count)):
             raise UserError(
                 f"all {count} pictures for validation are grey, which says nothing of colours: "
                 f"name others with --val, or hold out more with --data.val-share"
             )
         _ = self.cases
+
+    def _has_colours(self, index: int) -> bool:
+        """As far as can be told: a picture that cannot be read is named when it is cropped."""
+        try:
+            return not is_grey(self.source.stored(index))
+        except PictureError:
+            return True
 
     def judge(self, state: State, models: dict[float, Model]) -> Findings:
         """Restore the crops by the model of each average; the better one also draws samples."""
@@ -145,10 +154,13 @@ class Validation:
         padded = [np.pad(r, ((0, 0), (0, width - r.shape[1]), (0, 0))) for r in rows]
         return np.concatenate(padded)
 
+    def _crops(self, members: Sequence[Member]) -> TrainingSet:
+        return TrainingSet(self.source, members, self.config, self.left_out)
+
     def _case(self, member: Member, position: int) -> Case:
         task, data = member.task, self.config.data
         side = math.ceil(2 * data.size / task.multiple) * task.multiple
-        crops = TrainingSet(self._source, [member], self.config)
+        crops = self._crops([member])
         params = task.draw(Spec(side, side), rng(self.config.seed, "validation", position))
         return Case(*crops.case(position, task, side, params))
 
@@ -175,7 +187,7 @@ class Validation:
     @torch.inference_mode()
     def _losses(self, state: State, model: Model) -> dict[int, float]:
         """Over examples of the training size, as many of each task as it has crops."""
-        crops = TrainingSet(self._source, self.members, self.config)
+        crops = self._crops(self.members)
         device = next(state.denoiser.parameters()).device
         count = self.config.data.val_crops * len(self.members)
         stacked = default_collate([crops.example(position) for position in range(count)])

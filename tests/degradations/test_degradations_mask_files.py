@@ -39,6 +39,34 @@ def test_masks_of_a_folder_are_bright_where_missing(tmp_path: Path) -> None:
         shape.mask(shape.draw(Spec(30, 40), rng(0)))
 
 
+def test_mask_files_of_other_kinds(tmp_path: Path) -> None:
+    white = random_masks(1, 10, 20)[0]
+    Image.fromarray(white.astype(np.uint16) * 65535).save(tmp_path / "16.png")
+    Image.fromarray(white).save(tmp_path / "bits.tif")
+    palette = Image.fromarray(white.astype(np.uint8), "P")
+    palette.putpalette([9, 9, 9, 250, 240, 250])
+    palette.save(tmp_path / "palette.png")
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.fromarray(np.rot90(white)).save(tmp_path / "turned.png", exif=turned)
+    shape = MaskFiles(str(tmp_path))
+    shape.check()
+    for name in ("16.png", "bits.tif", "palette.png", "turned.png"):
+        mask = shape.mask(shape.params_of(name, Spec(10, 20)))
+        np.testing.assert_array_equal(mask, white, err_msg=name)
+
+
+def test_masks_that_are_cut_off_are_named(tmp_path: Path) -> None:
+    """OpenCV would fill them in."""
+    for i, white in enumerate(random_masks(4, 64, 64)):
+        Image.fromarray(white).save(tmp_path / f"{i}.png")
+    for i in (1, 2):
+        path = tmp_path / f"{i}.png"
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(UserError, match=r"2 of 4 masks are broken: cannot read .*1\.png: .*trunc"):
+        MaskFiles(str(tmp_path)).check()
+
+
 @pytest.mark.parametrize("kind", ["bool", "uint8", "white", "float", "four"])
 def test_arrays_of_an_npz(tmp_path: Path, kind: str) -> None:
     masks = random_masks(3, 12, 16)

@@ -82,8 +82,12 @@ def test_stopped_and_resumed_is_the_same_to_the_bit(
     twice = run_and_stop(2, monkeypatch, tmp_path / "twice", *what, workers=2)
 
     (here / "more.png").write_bytes((here / "0.png").read_bytes())
-    with pytest.raises(UserError, match="holds other masks than the run was begun with"):
+    with pytest.raises(UserError, match=r"other masks than the run was begun with.*--accept-data"):
         palette.resume(twice)
+    accepted = shutil.copytree(twice, tmp_path / "accepted")
+    palette.resume(accepted, steps=3, accept_data=True)
+    (earlier,) = json.loads((accepted / "run.json").read_text())["earlier_data"]
+    assert "options.mask_digest" in earlier["changes"][0]
     (here / "more.png").unlink()
     moved = here.rename(tmp_path / "moved")
     with pytest.raises(UserError, match=r"no folder and no \.npz file"):
@@ -123,13 +127,15 @@ def test_what_does_not_fit_is_one_line(
         assert not (tmp_path / "run").exists()
 
 
-def test_a_broken_mask_ends_a_run_with_its_name(photos: Path, masks: Path, tmp_path: Path) -> None:
+def test_a_broken_mask_is_named_before_the_run_begins(
+    photos: Path, masks: Path, tmp_path: Path
+) -> None:
     shutil.copytree(masks, tmp_path / "masks")
-    for path in (tmp_path / "masks").iterdir():
-        path.write_bytes(b"none")
+    (tmp_path / "masks" / "1.png").write_bytes(b"none")
     config = merge(TINY, options(tmp_path / "masks"), {"train": {"workers": 1}})
-    with pytest.raises(PictureError, match=r"cannot read the mask .*\.png"):
+    with pytest.raises(PictureError, match=r"masks are broken: cannot read the mask .*1\.png"):
         palette.train("inpainting", photos, tmp_path / "run", steps=2, config=config)
+    assert not (tmp_path / "run").exists()
 
 
 def evaluated(report: Path) -> dict[str, np.ndarray]:

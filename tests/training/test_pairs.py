@@ -105,9 +105,14 @@ def larger(sharp: Path, blurred: Path) -> None:
     Image.new("RGB", (144, 112)).save(blurred / "a" / "4.png")
 
 
+def unreadable(sharp: Path, blurred: Path) -> None:
+    for path in blurred.rglob("*.png"):
+        path.write_bytes(b"none")
+
+
 def truncated(sharp: Path, blurred: Path) -> None:
-    whole = (blurred / "a" / "4.png").read_bytes()
-    (blurred / "a" / "4.png").write_bytes(whole[: len(whole) // 2])
+    for path in blurred.rglob("*.png"):
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
 def equal(sharp: Path, blurred: Path) -> None:
@@ -142,11 +147,8 @@ MISFITS: dict[str, tuple[Callable[[Path, Path], Any], str]] = {
     ),
     "an input that is larger": (larger, "72×56 pixels and its input 144×112: make them equal"),
     "two scales": (other_scale, r"several scales \(×1: a/0.png, .* and 16 more; ×2: a/4.png\)"),
-    "an unreadable header": (
-        lambda sharp, blurred: (blurred / "a" / "4.png").write_bytes(b"none"),
-        "a/4.png: no PNG",
-    ),
-    "a file that was cut off": (truncated, "a/4.png: cannot be decoded"),
+    "no readable header": (unreadable, r"/0.png: no PNG"),
+    "all files cut off": (truncated, r"/0.png: cannot be decoded"),
     "no pictures": (
         lambda sharp, blurred: shutil.rmtree(blurred) or blurred.mkdir(),
         "blur: no pictures in this folder",

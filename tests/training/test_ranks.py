@@ -164,10 +164,16 @@ def test_a_picture_that_only_one_rank_reads_is_named_once(tmp_path: Path, photos
     write(broken, open_source("bundled").read(0)[:50, :50])
     broken.write_bytes(broken.read_bytes()[:2000])
     layer = {"data": {"val_share": 0.0}, "train": {"workers": 0}}
-    code, text = trained_by(tmp_path, 2, tmp_path / "photos", 100, layer)(lambda _: None)
-    assert code == 1
-    (line,) = said(text)
-    assert "broken.png" in line
+    recorded = []
+    for count in (1, 2):
+        (tmp_path / str(count)).mkdir()
+        end = trained_by(tmp_path / str(count), count, tmp_path / "photos", 4, layer)
+        code, text = end(lambda _: None)
+        assert code == 0, text
+        (line,) = [line for line in said(text) if "left out" in line]
+        assert "broken.png" in line
+        recorded.append((tmp_path / str(count) / "run" / "left_out.json").read_text())
+    assert recorded[0] == recorded[1]
 
 
 @pytest.mark.slow

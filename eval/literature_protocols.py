@@ -12,6 +12,7 @@ from palette.degradations.matlab import SrMatlab
 from palette.degradations.noise import GaussianNoise
 from palette.eval.conventions import Conventions
 from palette.eval.protocol import Protocol
+from palette.eval.report.literature import ROWS
 
 SCALES = (2, 3, 4)
 QUALITIES = (10, 20, 30, 40)
@@ -35,7 +36,7 @@ def _jpeg(dataset: str, quality: int, grey: bool) -> Protocol:
         Jpeg(quality, quality),
         Conventions(grey=grey),
         dataset,
-        "psnr-b",
+        "psnr-b" if grey else "psnr-b-colour",
     )
 
 
@@ -58,6 +59,7 @@ def _of(
         operator,
         ("psnr", "ssim", *more),
         dataset=dataset,
+        paper=ROWS.get(name, ()),
         conventions=conventions,
     )
 

@@ -19,7 +19,7 @@ from palette.degradations.strokes import FreeForm
 from palette.errors import UserError, nearest
 from palette.eval.literature_protocols import LITERATURE
 from palette.eval.protocol import Protocol
-from palette.eval.report import papers
+from palette.eval.report import literature, papers
 from palette.eval.report.papers import PaperRow
 from palette.types import Mask, Params, Spec
 
@@ -80,8 +80,8 @@ _CENTER = Hole(Centre(0.5))
 _RIGHT_HALF = Hole(Border(one_side=1, sides=("right",)))
 
 _ALL = (
-    _jpeg(5, papers.JPEG_Q5),
-    _jpeg(10, papers.JPEG_Q10),
+    _jpeg(5, papers.JPEG_Q5 + literature.JPEG_Q5),
+    _jpeg(10, papers.JPEG_Q10 + literature.JPEG_Q10),
     _jpeg(20, papers.JPEG_Q20),
     _palette("colorization", "colorization", Grayscale(), papers.COLORIZATION),
     _palette(
@@ -92,7 +92,13 @@ _ALL = (
         dataset="imagenet-validation-first-5k",
     ),
     _palette("inpainting-freeform", "inpainting", _FREEFORM, papers.INPAINTING_FREEFORM, "hole"),
-    _palette("inpainting-center", "inpainting", _CENTER, papers.INPAINTING_CENTER, "hole"),
+    _palette(
+        "inpainting-center",
+        "inpainting",
+        _CENTER,
+        papers.INPAINTING_CENTER + literature.INPAINTING_CENTER,
+        "hole",
+    ),
     _palette("uncropping", "uncropping", _RIGHT_HALF, papers.UNCROPPING, "hole"),
     Protocol(
         "sr3-16-128",

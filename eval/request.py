@@ -62,11 +62,12 @@ class Measuring:
     """What is measured, and how: what evaluating and comparing share."""
 
     metrics: Names | None = None
-    """Names with commas: psnr, ssim, psnr-b, ms-ssim, psnr-hole, ssim-hole (both: hole),
-    consistency, drift-red, drift-green, drift-blue (all: drift), octave-1, octave-2, octave-3 (all:
-    octaves), lpips, lpips-squeeze, pd, ca, ca-top5, fid, kid, is, precision, recall; of a model
-    also diversity, diversity-lpips, diversity-ms-ssim, cas, cas-top5. None: psnr,ssim, of a model
-    octaves too, or hole where its task fills holes; with a protocol what that measures."""
+    """Names with commas: psnr, ssim, psnr-b, psnr-b-colour, ms-ssim, psnr-hole, ssim-hole (both:
+    hole), consistency, drift-red, drift-green, drift-blue (all: drift), octave-1, octave-2,
+    octave-3 (all: octaves), lpips, lpips-squeeze, pd, ca, ca-top5, fid, kid, is, precision, recall;
+    of a model also diversity, diversity-lpips, diversity-ms-ssim, cas, cas-top5. None: psnr,ssim,
+    of a model octaves too, or hole where its task fills holes; with a protocol what that
+    measures."""
     luma: bool = False
     """PSNR and SSIM of BT.601 luma instead of RGB."""
     border: int = 0

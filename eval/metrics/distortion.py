@@ -85,13 +85,30 @@ def psnr_b(a: NDArray, b: NDArray, *, luma: bool = False, border: int = 0) -> fl
     differ by elsewhere. ``b`` is the target. Undefined where no side has two blocks.
     """
     x, y = comparable_pair(a, b, as_luma=luma, border=border)
+    _require_blocks(x)
+    error = np.square(x - y).mean(axis=(0, 1)) + blocking_effect(x, border)
+    with np.errstate(divide="ignore"):
+        return float(np.mean(10 * np.log10(255**2 / error)))
+
+
+def psnr_b_colour(a: NDArray, b: NDArray, *, border: int = 0) -> float:
+    """PSNR-B of colour pictures as tables from FBCNN (Jiang et al. 2021) on have it, in dB.
+
+    The error is that of RGB, the blocking effect that of ``a``'s BT.601 luma: found by what it
+    gives on decoded LIVE1, 24.20 at quality 10, where the mean over channels gives 23.75.
+    """
+    x, y = comparable_pair(a, b, as_luma=False, border=border)
+    grey, _ = comparable_pair(a, b, as_luma=True, border=border)
+    _require_blocks(x)
+    error = np.square(x - y).mean() + blocking_effect(grey, border)[0]
+    return math.inf if error == 0 else 10 * math.log10(255**2 / error)
+
+
+def _require_blocks(x: NDArray[np.float64]) -> None:
     if max(x.shape[:2]) < 2 * BLOCK:
         raise Undefined(
             f"PSNR-B needs a side of {2 * BLOCK} pixels or more, not {x.shape[0]}×{x.shape[1]}"
         )
-    error = np.square(x - y).mean(axis=(0, 1)) + blocking_effect(x, border)
-    with np.errstate(divide="ignore"):
-        return float(np.mean(10 * np.log10(255**2 / error)))
 
 
 def blocking_effect(x: NDArray[np.float64], border: int = 0) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ from palette.eval.metrics import per_picture, set_metrics
 from palette.eval.metrics.cas import Hits
 from palette.eval.metrics.cell import Cell
 from palette.eval.metrics.consistency import colour_drift, consistency, octave_error
-from palette.eval.metrics.distortion import psnr, psnr_b, ssim
+from palette.eval.metrics.distortion import psnr, psnr_b, psnr_b_colour, ssim
 from palette.eval.metrics.multiscale import ms_ssim
 from palette.eval.metrics.per_picture import Begin, distortion, hole, input_of, plain
 from palette.eval.metrics.set_metrics import PictureSet
@@ -129,6 +129,15 @@ METRICS: dict[str, Metric] = {
         PerPicture(distortion(psnr_b)),
         "PSNR that also counts the steps left between blocks of 8 × 8 pixels, for JPEG: the more "
         "it lies below PSNR, the more blocking is left.",
+    ),
+    "psnr-b-colour": Metric(
+        "PSNR-B, colour",
+        "dB",
+        "higher",
+        2,
+        PerPicture(plain(lambda p, s: psnr_b_colour(p.answer, p.target, border=s.border))),
+        "PSNR of RGB that also counts the steps between blocks of the luma: what tables of colour "
+        "JPEG restoration print as PSNR-B.",
     ),
     "ms-ssim": Metric(
         "MS-SSIM",

@@ -8,18 +8,38 @@ published. LDM-4 is Rombach et al. 2022.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 
 @dataclass(frozen=True)
 class PaperRow:
-    """One published row: figures by metric, and how many pictures they are of (None: not said)."""
+    """One published row: figures by metric, and how many pictures they are of (None: not said).
+
+    ``source`` is where it was published, "" for those of this file. ``parameters`` are in millions;
+    ``multiply_adds`` in 10⁹, for an output of 1280 × 720. ``classifier`` is CA's, where the paper
+    names one alone; ``unlike`` is what else keeps it from being compared, whatever is measured.
+    """
 
     title: str
     figures: dict[str, float]
     count: int | None = None
     note: str = ""
+    source: str = ""
+    parameters: float | None = None
+    multiply_adds: float | None = None
+    classifier: str = ""
+    unlike: str = ""
+
+    @property
+    def about(self) -> str:
+        """Cost, note and source in one line; "" where nothing of them is known."""
+        parts = [self.note, self.source]
+        if self.multiply_adds is not None:
+            parts.insert(0, f"{self.multiply_adds:g} G multiply-adds at 1280×720")
+        if self.parameters is not None:
+            parts.insert(0, f"{self.parameters:g} M parameters")
+        return "; ".join(part for part in parts if part)
 
 
 def _palette(
@@ -115,7 +135,8 @@ class ComparedRow(PaperRow):
         """A line for a terminal. ``titles`` are those of the metrics, by name."""
         figures = ", ".join(f"{titles[name]} {value}" for name, value in self.figures.items())
         verdict = f"no, because {'; '.join(self.because)}" if self.because else "yes"
-        return f"paper: {self.title}: {figures or '–'} (comparable: {verdict})"
+        about = f" ({self.about})" if self.about else ""
+        return f"paper: {self.title}{about}: {figures or '–'} (comparable: {verdict})"
 
 
 def beside(
@@ -138,20 +159,22 @@ def beside(
     ]
     return [
         ComparedRow(
-            title=row.title,
+            **{one.name: getattr(row, one.name) for one in fields(PaperRow) if one.name != FIGURES},
             figures={name: row.figures[name] for name in row.figures if name in measured},
-            count=row.count,
-            note=row.note,
             because=[*_own_reasons(row, manifest, reference_count), *general],
         )
         for row in rows
     ]
 
 
+FIGURES = "figures"
+"""The field of a row that differs beside own rows."""
+
+
 def _own_reasons(
     row: PaperRow, manifest: Mapping[str, Any], reference_count: int | None
 ) -> list[str]:
-    reasons = []
+    reasons = [row.unlike] if row.unlike else []
     measured = set(row.figures) & set(manifest["settings"]["metrics"])
     if not measured:
         reasons.append("none of its metrics was measured")
@@ -163,7 +186,7 @@ def _own_reasons(
             f"FID against {reference['count'] or 'an unknown number of'} pictures, "
             f"not {reference_count} (--reference)"
         )
-    if "ca" in measured:
+    if "ca" in measured and row.classifier != "ResNet-50":
         reasons.append(
             "CA: by ResNet-50, which the paper's text names; its appendix C.5 names EfficientNet-B0"
         )

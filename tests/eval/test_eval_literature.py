@@ -174,6 +174,18 @@ DECODED = [
 
 
 @pytest.mark.slow
+def test_decoded_colour_jpeg_has_the_published_figures(tmp_path: Path) -> None:
+    """PSNR and PSNR-B as FBCNN's tables have them."""
+    folder = TEST / "LIVE1"
+    if not folder.is_dir():
+        pytest.skip("needs PALETTE_TEST_DATA/test/LIVE1")
+    asked = Measuring(("psnr", "psnr-b-colour"), protocol="live1-colour-q10")
+    report = compare(folder, folder, tmp_path / "out", asked)
+    assert report.value("input", "psnr") == pytest.approx(25.69, abs=0.01)
+    assert report.value("input", "psnr-b-colour") == pytest.approx(24.20, abs=0.01)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "of", "figures"), DECODED)
 def test_decoded_jpeg_has_the_published_figures(
     name: str, of: str, figures: tuple[float, ...], tmp_path: Path

@@ -13,7 +13,7 @@ from PIL import Image
 
 from palette.degradations.matlab import imresize
 from palette.eval.metrics.cell import Undefined
-from palette.eval.metrics.distortion import blocking_effect, luma, psnr, psnr_b, ssim
+from palette.eval.metrics.distortion import blocking_effect, luma, psnr, psnr_b, psnr_b_colour, ssim
 
 SETS = Path(os.environ.get("PALETTE_TEST_DATA") or "nowhere") / "test"
 """Test sets of the literature, a folder each, where there are any."""
@@ -49,6 +49,18 @@ def test_a_border_leaves_the_blocks_where_they_were() -> None:
     assert blocking_effect(answer[3:-3, 3:-3].astype(float), border=3).all()
     assert not blocking_effect(answer[3:-3, 3:-3].astype(float)).any()
     assert psnr_b(answer, target, border=3) < psnr(answer, target, border=3)
+
+
+def test_colour_tables_count_the_steps_of_the_luma() -> None:
+    """A step of 10 of all channels is one of 10 · 219/255 of luma."""
+    answer = grey(np.where(np.arange(16) < 8, 100, 110)[None].repeat(16, 0))
+    target = np.full_like(answer, 105)
+    step = 10 * 219 / 255
+    error = 25 + 3 / 4 * (16 * step**2 / 32)
+    assert psnr_b_colour(answer, target) == pytest.approx(10 * math.log10(255**2 / error))
+    assert psnr_b_colour(target, target) == math.inf
+    with pytest.raises(Undefined, match="16 pixels or more"):
+        psnr_b_colour(answer[:15, :15], target[:15, :15])
 
 
 def test_small_pictures_have_none() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from palette.data.frozen import frozen
 from palette.data.pairs import Pairs
 from palette.data.sources import BundledSource, FolderSource, SizedSource, Source
 from palette.errors import UserError
@@ -21,11 +22,13 @@ def open_source(
 
     ``where`` is None or "bundled" for the latter; ``split`` ("train", "held_out") concerns them
     alone. ``inputs`` is another folder or file, with a partner for each picture: the source is then
-    a :class:`palette.data.pairs.Pairs`. Raises UserError for what is missing or holds no pictures,
-    and for partners that do not fit.
+    a :class:`palette.data.pairs.Pairs`. So it is of a folder that `palette degrade` made, and of
+    its pack. Raises UserError for what is missing or holds no pictures, and for partners that do
+    not fit.
     """
     if inputs is None:
-        return _open(where, split)
+        source = _open(where, split)
+        return source if isinstance(source, BundledSource) else frozen(source, Path(str(where)))
     if where is None or where == BUNDLED:
         raise UserError(
             f"--data.input {inputs} needs the targets of its pictures: name their --data"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from palette.data.images import SUFFIXES
 from palette.data.sources import SizedSource, Source, digest
 from palette.data.split import subset
 from palette.errors import PictureError, UserError, some
-from palette.types import Picture, Task
+from palette.types import Params, Picture, Task
 
 LARGEST_SCALE = 8
 """How many times larger a target may be than its input."""
@@ -26,16 +27,25 @@ class Pairs:
     where the pictures are. Raises UserError for pictures without a partner or with two, for sizes
     that are neither equal nor an exact scale apart, and for more than one scale; PictureError where
     no header can be read.
+
+    ``records``: what was drawn to make each input, by its name, where that is known; ``drawn`` has
+    it in the order of the targets.
     """
 
     def __init__(
-        self, targets: SizedSource, inputs: SizedSource, targets_at: str, inputs_at: str
+        self,
+        targets: SizedSource,
+        inputs: SizedSource,
+        targets_at: str,
+        inputs_at: str,
+        records: Mapping[str, Params] | None = None,
     ) -> None:
         partners = _partners(targets, inputs, targets_at, inputs_at)
         self._targets = targets
         self.ids, self.labels = targets.ids, targets.labels
         self.inputs = subset(inputs, partners)
         self.scale = _one_scale(targets, inputs, partners)
+        self.drawn = None if records is None else [records[name] for name in self.inputs.ids]
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -47,7 +57,8 @@ class Pairs:
         return self._targets.stored(index)
 
     def fingerprint(self) -> str:
-        return digest([self._targets.fingerprint(), self.inputs.fingerprint()])
+        records = [] if self.drawn is None else [json.dumps(self.drawn)]
+        return digest([self._targets.fingerprint(), self.inputs.fingerprint(), *records])
 
 
 def check_inputs(source: Source, task: Task) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
@@ -60,6 +60,11 @@ class StoredSource(Source, Protocol):
 class SizedSource(StoredSource, Protocol):
     """A source that knows the sizes of its pictures without decoding them."""
 
+    @property
+    def about(self) -> Mapping[str, Any]:
+        """What a pack says of its making; empty elsewhere."""
+        ...
+
     def size(self, index: int) -> tuple[int, int]:
         """Height and width. Raises PictureError for a header that cannot be read."""
         ...
@@ -78,6 +83,7 @@ class _Files:
     """Pictures in files of their own."""
 
     inputs: Source | None = None
+    about: Mapping[str, Any] = {}
 
     def __init__(self, paths: list[Path], ids: list[str], labels: list[str] | None) -> None:
         self._paths = paths

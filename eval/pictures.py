@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch.nn.functional import interpolate
 
+from palette.data.pairs import Pairs
 from palette.data.sources import Source
 from palette.degradations import Degradation
 from palette.degradations.mask_files import MaskFiles
@@ -136,7 +137,8 @@ def _given(
     height, width = clean.shape[:2]
     if source.inputs is not None:
         scale = task.scale or 1
-        return Observation(source.inputs.read(index)[: height // scale, : width // scale]), {}
+        params = source.drawn[index] if isinstance(source, Pairs) and source.drawn else {}
+        return Observation(source.inputs.read(index)[: height // scale, : width // scale]), params
     if plan.masks is not None:
         masks, names = plan.masks
         params, hole = masks.params_of(names[index], Spec(height, width)), Hole(masks)

@@ -379,9 +379,11 @@ def pack(source: str | Path, out: str | Path, **selection: Any) -> dict[str, lis
     A line each, by the reason: broken, and on demand small, duplicate, flat and blurred. Pixels are
     kept with 8 bits, each picture with a digest; class folders become labels. ``selection``: fields
     of :class:`palette.data.selecting.Selection` (cut, overlap, min_side, distinct …). A packing
-    that was stopped goes on; a file that the same call made is left as it is. Raises UserError,
-    PictureError where no picture remains, InUse.
+    that was stopped goes on; a file that the same call made is left as it is. Of a folder that
+    :func:`degrade` made the pairs are packed, with their records. Raises UserError, PictureError
+    where no picture remains, InUse.
     """
+    from palette.data.frozen import notes_of
     from palette.data.opening import HDF5_SUFFIXES
     from palette.data.packing import pack as run
     from palette.data.selecting import Selection
@@ -390,4 +392,4 @@ def pack(source: str | Path, out: str | Path, **selection: Any) -> dict[str, lis
     chosen, out = from_dict(Selection, selection), Path(out)
     if out.suffix.lower() not in HDF5_SUFFIXES:
         raise UserError(f"{out}: let the name end in {' or '.join(HDF5_SUFFIXES)}")
-    return run(FolderSource(source), out, chosen)
+    return run(FolderSource(source), out, chosen, notes_of(Path(source), chosen))

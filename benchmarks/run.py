@@ -1,11 +1,13 @@
 """Run every benchmark and write docs/benchmarks.md.
 
-    python benchmarks/run.py [--model RUN --data FOLDER] [NAME ...]
+    python benchmarks/run.py [--model RUN --data FOLDER] [--peers PEERS --sets SETS] [NAME ...]
 
 They run one after the other; let nothing else run. Each script prints ratios against a named peer
 that ran in the same process. Those that judge quality take ``--model``, a super-resolution run, and
 ``--data``, clean pictures that it has not seen; without them they train a small network for some
-minutes. With NAMEs only those scripts run, and only their sections of the page are replaced.
+minutes. Published networks run where ``--peers``, their weights, and ``--sets``, test sets of the
+literature, are named. With NAMEs only those scripts run, and only their sections of the page are
+replaced.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from pathlib import Path
 from palette.machine.format import processor
 
 HERE = Path(__file__).parent
+NO_SCRIPTS = ("run", "peer_networks")
 PAGE = HERE.parent / "docs" / "benchmarks.md"
 TITLE = """# Benchmarks
 
@@ -41,8 +44,10 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help="scripts, e.g. network samplers; all otherwise")
     parser.add_argument("--model", help="a super-resolution run for samplers and tiles")
     parser.add_argument("--data", help="clean pictures for samplers")
+    parser.add_argument("--peers", help="weights of published networks")
+    parser.add_argument("--sets", help="a folder of the literature's test sets, for the peers")
     args = parser.parse_args()
-    scripts = [path for path in sorted(HERE.glob("*.py")) if path != Path(__file__)]
+    scripts = [path for path in sorted(HERE.glob("*.py")) if path.stem not in NO_SCRIPTS]
     known = [path.stem for path in scripts]
     unknown = set(args.names) - set(known)
     if unknown:
@@ -51,7 +56,10 @@ def main() -> int:
     for script in scripts:
         if args.names and script.stem not in args.names:
             continue
-        flags = _flags(script.stem, args.model, args.data)
+        if script.stem == "peers" and None in (args.peers, args.sets):
+            print("== peers.py is left out: it needs --peers and --sets", flush=True)
+            continue
+        flags = _flags(script.stem, args)
         print(f"== {script.name}", flush=True)
         command = [sys.executable, str(script), *flags]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -68,16 +76,24 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def _flags(name: str, model: str | None, data: str | None) -> list[str]:
-    takes = {"samplers": ("--model", "--data"), "tiles": ("--model",)}.get(name, ())
-    given = {"--model": model, "--data": data}
-    flags = [part for flag in takes if given[flag] for part in (flag, str(given[flag]))]
-    return [*flags, "--pictures", "32", "--samples", "4"] if name == "samplers" and model else flags
+TAKES = {
+    "samplers": {"--model": "model", "--data": "data"},
+    "tiles": {"--model": "model"},
+    "peers": {"--weights": "peers", "--data": "sets", "--model": "model"},
+}
+"""The flags of each script, by what fills them."""
+
+
+def _flags(name: str, args: argparse.Namespace) -> list[str]:
+    given = {flag: getattr(args, source) for flag, source in TAKES.get(name, {}).items()}
+    flags = [part for flag, value in given.items() if value for part in (flag, str(value))]
+    few = name == "samplers" and args.model
+    return [*flags, "--pictures", "32", "--samples", "4"] if few else flags
 
 
 def _without_paths(flags: list[str]) -> list[str]:
     """The flags for the page: a path of this machine becomes what it is, RUN or FOLDER."""
-    named = {"--model": "RUN", "--data": "FOLDER"}
+    named = {"--model": "RUN", "--data": "FOLDER", "--weights": "FOLDER"}
     return [named.get(before, flag) for before, flag in zip(["", *flags], flags, strict=False)]
 
 

@@ -17,13 +17,12 @@ from palette.data.stored import is_grey
 from palette.degradations.resize import resize
 from palette.errors import IntegrityError, UserError
 from palette.eval import workspace as files
-from palette.eval.conventions import bicubic, keyed_rng, stored
+from palette.eval.conventions import bicubic, stored
 from palette.eval.gallery import Gallery, Record, Row, failure, read_records
-from palette.eval.metrics.pixels import to_uint8
 from palette.eval.protocol import Protocol
 from palette.eval.workspace import RECORDS, Workspace
 from palette.shard import Shard
-from palette.types import Params, Picture, Spec
+from palette.types import Picture
 
 COLOURED = 0.02
 """By how much the channels of a colour picture differ at least, in the mean: five grey levels."""
@@ -95,17 +94,19 @@ def _copy(workspace: Workspace, found: Found, protocol: Protocol | None, name: s
     """One picture of every folder into the workspace; its record."""
     beside = {key: pictures[name] for key, pictures in found.beside.items()}
     photo = read(beside["reference"])
-    reference, grey = _clean(photo, protocol)
+    made = None if protocol is None else protocol.pair(photo.picture, photo.grey)
+    reference = photo.picture if made is None else made.clean
+    given = read(beside["given"]).picture if "given" in beside else made and made.given
     height, width = reference.shape[:2]
     pictures = {
         row: _restored(paths[name], photo, reference, protocol)
         for row, paths in found.answers.items()
     }
     mask = read_mask(beside["masks"], (height, width)) if "masks" in beside else None
-    given, params = _given(beside.get("given"), reference, protocol)
     pictures |= {"reference": reference, "baseline": _baseline(reference, given, protocol)}
     if given is not None:
         pictures["input"] = given
+    grey = made and made.grey
     for row, picture in pictures.items():
         workspace.write_pixels(row, name, stored(picture, grey))
     if mask is not None:
@@ -113,19 +114,8 @@ def _copy(workspace: Workspace, found: Found, protocol: Protocol | None, name: s
     label = Path(name).parent.name or None
     smaller = given is not None and given.shape[:2] != (height, width)
     missing = None if mask is None else float(mask.mean())
+    params = made.params if made is not None and "given" not in beside else {}
     return Record(name, height, width, label, missing, params, smaller, grey)
-
-
-def _clean(photo: Photo, protocol: Protocol | None) -> tuple[Picture, bool | None]:
-    """The original, and by a protocol: cut to a multiple of the scale, and whether it is grey."""
-    if protocol is None or protocol.conventions is None:
-        return photo.picture, None
-    scale = protocol.scale
-    height, width = (side // scale * scale for side in photo.picture.shape[:2])
-    if not height or not width:
-        raise UserError(f"too small for protocol {protocol.name}, which needs {scale}×{scale}")
-    clean = to_uint8(photo.picture[:height, :width]).astype(np.float32) / np.float32(255)
-    return protocol.conventions.clean(clean, photo.grey)
 
 
 def _restored(path: Path, photo: Photo, reference: Picture, protocol: Protocol | None) -> Picture:
@@ -142,18 +132,6 @@ def _restored(path: Path, photo: Photo, reference: Picture, protocol: Protocol |
     if conventions and conventions.grey and not is_grey(restored, COLOURED):
         raise IntegrityError(f"{path} is coloured, and its protocol is for grey pictures")
     return restored
-
-
-def _given(
-    path: Path | None, reference: Picture, protocol: Protocol | None
-) -> tuple[Picture | None, Params]:
-    """What the tool was given, or would have been by the protocol, and how that came about."""
-    if path is not None:
-        return read(path).picture, {}
-    if protocol is None or protocol.operator is None:
-        return None, {}
-    params = protocol.operator.draw(Spec(*reference.shape[:2]), keyed_rng(0, reference))
-    return protocol.operator.apply(reference, params), params
 
 
 def _baseline(reference: Picture, given: Picture | None, protocol: Protocol | None) -> Picture:

@@ -4,16 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from palette.degradations import Degradation
 from palette.errors import UserError
-from palette.eval.conventions import Conventions
+from palette.eval.conventions import Conventions, keyed_rng
+from palette.eval.metrics.pixels import to_uint8
 from palette.eval.pictures import SquareResize
 from palette.eval.report.papers import ComparedRow, PaperRow, beside
 from palette.eval.request import Measuring
 from palette.eval.settings import Settings
-from palette.types import Task
+from palette.types import Params, Picture, Spec, Task
+
+
+class Pair(NamedTuple):
+    """A clean picture (H, W, 3), on 8 bits, what is made of it, and how.
+
+    ``grey``: both are judged as one channel.
+    """
+
+    clean: Picture
+    given: Picture
+    grey: bool
+    params: Params
 
 
 @dataclass(frozen=True)
@@ -52,6 +67,21 @@ class Protocol:
         if wanted is not None and wanted != task.scale:
             return f"enlarges {wanted} times, the model {task.scale} times"
         return None
+
+    def pair(self, picture: Picture, one_channel: bool) -> Pair:
+        """What a protocol with conventions makes of the picture of a file, as they have it.
+
+        ``one_channel`` says what the file holds. UserError for a picture below the scale.
+        """
+        assert self.conventions is not None
+        assert self.operator is not None
+        height, width = (side // self.scale * self.scale for side in picture.shape[:2])
+        if not height or not width:
+            raise UserError(f"too small for protocol {self.name}: ×{self.scale} needs more pixels")
+        clean = to_uint8(picture[:height, :width]).astype(np.float32) / np.float32(255)
+        clean, grey = self.conventions.clean(clean, one_channel)
+        params = self.operator.draw(Spec(height, width), keyed_rng(0, clean))
+        return Pair(clean, self.operator.apply(clean, params), grey, params)
 
     def settings(self, asked: Measuring) -> Settings:
         """Its metrics, or those that are asked for; UserError for another luma or border."""

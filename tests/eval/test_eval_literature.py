@@ -146,7 +146,7 @@ def test_faults_have_names(folder: Path, tmp_path: Path) -> None:
     assert "is coloured" in report.failed["colour"]
     Image.fromarray(np.zeros((2, 40), np.uint8)).save(folder / "low.png")
     report = compare(folder, folder, tmp_path / "low", Measuring(protocol="set5-x3"))
-    assert "too small for protocol set5-x3" in report.failed["low"]
+    assert "too small for protocol set5-x3: ×3 needs more" in report.failed["low"]
 
 
 def bicubic(name: str, tmp_path: Path, of: str) -> float | None:

@@ -88,7 +88,10 @@ def by_group(
 def curves(
     series: Mapping[str, Sequence[tuple[float, float]]], unit: str, digits: int, along: str
 ) -> str:
-    """Lines through points (x, value); ``along`` says what x is."""
+    """Lines through points (x, value); ``along`` says what x is.
+
+    Numbers get more than ``digits`` decimals where they would look equal.
+    """
     points = [point for row in series.values() for point in row]
     if len({x for x, _ in points}) < 2:
         return ""
@@ -98,8 +101,9 @@ def curves(
     def across(x: float) -> float:
         return LEFT + (x - first) / (last - first) * (WIDTH - LEFT - RIGHT)
 
-    body = []
-    for tick in _ticks(low, high):
+    body, ticks = [], _ticks(low, high)
+    digits = max(digits, -int(np.floor(np.log10(ticks[1] - ticks[0]))))
+    for tick in ticks:
         y = _y(tick, low, high)
         body.append(f'<path d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}" class="grid"/>')
         body.append(_text(LEFT - 6, y + 4, _number(tick, digits), "end"))
@@ -132,7 +136,7 @@ def sparkline(values: Sequence[float]) -> str:
 
 def _range(values: Sequence[float]) -> tuple[float, float]:
     low, high = min(values), max(values)
-    margin = (high - low) * 0.06 or abs(high) * 0.01 or 1.0
+    margin = (high - low) * 0.06 or abs(high) * 0.5 or 1.0
     return low - margin, high + margin
 
 

@@ -211,3 +211,12 @@ def _train_kill_resume(photos: Path, run: Path, config: dict[str, Any]) -> None:
         file.write('{"step": 4, "ima')  # the process died here
     assert read_history(run).step == 3
     palette.resume(run, steps=5)
+
+
+@pytest.mark.parametrize("values", [(-0.031, -0.038), (1e-3, 1e-3), (12.0, 31.0)])
+def test_numbers_beside_a_curve_differ_and_fit(values: tuple[float, float]) -> None:
+    """Also of a small range, and of a value that never changes."""
+    svg = curves({"gain": list(enumerate(values))}, "", 2, "step")
+    labels = re.findall(rf'<text x="{LEFT - 6:.1f}" [^>]*>([^<]*)<', svg)
+    assert len(labels) == len(set(labels)) >= 4
+    assert max(map(len, labels)) <= 6

@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip install -qq --disable-pip-version-check --constra
 # a folder with photos/ for the tests that need more photographs; they are skipped without
 export PALETTE_TEST_DATA ?=
 
-.PHONY: demo test test-all lint bench faults wheel-test clean help
+.PHONY: demo test test-all lint bench faults fuzz wheel-test clean help
 
 help:
 	@echo "make demo        install, train a small model for two minutes, write a report"
@@ -16,6 +16,7 @@ help:
 	@echo "make wheel-test  build the wheel, unpack it alone, run it outside of the checkout"
 	@echo "make bench       every benchmark, into docs/benchmarks.md (BENCH='--model RUN --data FOLDER')"
 	@echo "make faults      kill training, packing and restoring 50 times each and compare"
+	@echo "make fuzz        damage 10,000 files that are read, and sort what comes of it"
 	@echo "make clean       remove the virtual environment and the demo's output"
 
 # The environment is made once and again when the requirements change.
@@ -49,6 +50,9 @@ bench: $(VENV)/.installed
 
 faults: $(VENV)/.installed
 	PALETTE_KILLS=50 $(BIN)/python -m pytest -s tests/faults/test_kills.py
+
+fuzz: $(VENV)/.installed
+	$(BIN)/python tests/faults/fuzz.py --count 10000
 
 wheel-test: $(VENV)/.installed
 	$(BIN)/python -m pytest -m '' tests/test_packaging.py

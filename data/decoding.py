@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from palette.data import png_damage
 from palette.data.formats import FORMATS, formats_of
 from palette.data.icc import ColourSpace, Mode, colour_space
 from palette.data.layout import TURNED, hidden_filled, stored_bits, upright, white_is_zero
@@ -108,7 +109,10 @@ def _decode_file(image: Image.Image, path: Path) -> Decoded:
         warnings.warn(f"{path}: several frames or pages; only the first is read", stacklevel=4)
     if image.format == "HEIF" and image.info["bit_depth"] > 8:
         warnings.warn(f"{path}: {image.info['bit_depth']} bits, of which 8 are read", stacklevel=4)
-    return _decode(image, str(path), path)
+    decoded = _decode(image, str(path), path)
+    if image.format == "PNG" and (chunk := png_damage.damage(path.read_bytes())):
+        raise PictureError(f"{path}: damaged: the checksum of its chunk {chunk} does not fit")
+    return decoded
 
 
 def _upright_size(image: Image.Image, path: Path) -> tuple[int, int]:

@@ -24,7 +24,7 @@ from palette.data.selecting import Hashes, Selection, perceptual_hash, piece_nam
 from palette.data.sources import Source
 from palette.data.stored import to_stored
 from palette.errors import MachineError, PictureError, UserError
-from palette.files import lock, replacing, write_json
+from palette.files import as_json, lock, replacing, write_json
 from palette.progress import Progress
 
 LeftOut = dict[str, list[str]]
@@ -163,7 +163,7 @@ class _Spool:
     def opened(cls, folder: Path, about: dict[str, Any]) -> Iterator[Self]:
         """What a stopped packing of the same pictures left in ``folder``, or a new spool."""
         known = folder / "about.json"
-        if not known.exists() or json.loads(known.read_text(encoding="utf-8")) != about:
+        if not known.exists() or known.read_bytes() != as_json(about):
             for name in ("pixels", "lines"):
                 (folder / name).unlink(missing_ok=True)
             write_json(known, about)

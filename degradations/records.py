@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -93,31 +93,40 @@ class Record:
         return build(self.name, self.scale)
 
     def replay(self, clean: Picture) -> Picture:
-        """The picture again. UserError if ``clean`` is not the picture that was recorded."""
+        """The picture again. UserError if ``clean`` is not the picture that was recorded, and where
+        the params are none of the degradation."""
         if digest(clean) != self.source_digest:
             raise UserError(
                 f"{self.source} is not the picture that was recorded: its digest differs"
             )
-        return self.degradation().apply(clean, self.params)
+        try:
+            return self.degradation().apply(clean, self.params)
+        except Exception as error:  # params may hold anything at all
+            what = " ".join(f"{type(error).__name__}: {error}".split())
+            raise UserError(f"{self.source}: its record cannot be replayed: {what}") from error
 
 
 def parse(line: str) -> Record:
     """A record from its line. UserError for anything that is not one."""
     try:
         values = json.loads(line)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"not a record, but {line[:40]!r}: {error}") from None
     fields = {field.name for field in dataclasses.fields(Record)}
     if not isinstance(values, dict) or values.keys() != fields:
         raise UserError(f"not a record: its keys must be {', '.join(sorted(fields))}")
     if values["schema"] != SCHEMA:
         raise UserError(f"record of schema {values['schema']}; this version reads {SCHEMA}")
+    for name in ("source", "output"):
+        path = PurePosixPath(str(values[name]).replace("\\", "/"))
+        if path.is_absolute() or ".." in path.parts:
+            raise UserError(f"{name} is {values[name]!r}, which leads out of its folder")
     return Record(**values)
 
 
 def read(path: str | Path) -> Iterator[Record]:
     """The records of a JSONL file; the line is named where one is not a record."""
-    with open(path, encoding="utf-8") as lines:
+    with open(path, encoding="utf-8", errors="surrogateescape") as lines:
         for number, line in enumerate(lines, 1):
             try:
                 yield parse(line)

@@ -87,6 +87,8 @@ def claim(root: Path, manifest: Mapping[str, Any], reference: Path | None = None
     manifest = json.loads(json.dumps({**manifest, "reference": known}))
     if path.exists():
         found = read_json(path)
+        if not isinstance(found, dict):
+            raise damaged(path)
         differing = sorted(
             key for key in {*found, *manifest} if found.get(key) != manifest.get(key)
         )

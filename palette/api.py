@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from palette.config import DataConfig, RunConfig, from_dict, read_settings, read_toml
-from palette.errors import UserError
+from palette.errors import IntegrityError, UserError, of_file
 from palette.resolving import resolve
 from palette.tasks.choosing import find_member
 from palette.tasks.generalist import make_trainable
@@ -152,15 +152,19 @@ def resume(
     from palette.training import loop as training
 
     run = Path(run)
-    values = read_toml(run / "config.toml")
-    if steps is not None:
-        values["steps"] = steps
     moved = _places(path=data, val=val, input=input, val_input=val_input)
-    resolved, members = resolve(values.get("task", ""), values, {"data": moved})
+    resolved, members = _begun(run, {"data": moved} | ({} if steps is None else {"steps": steps}))
     resolved = replace(resolved, data=_absolute(resolved.data))
     fitted = _fitted(resolved, members, accept_data)
     training.train(*fitted, run, resume=True, log=log, accept_data=accept_data)
     return load(run, task=members[0].name, device=resolved.train.device)
+
+
+def _begun(run: Path, given: Mapping[str, Any]) -> tuple[RunConfig, Sequence[Member]]:
+    """The configuration of a run that was begun, under what is ``given``, and its tasks."""
+    values = read_toml(run / "config.toml")
+    with of_file(run / "config.toml"):
+        return resolve(values.get("task", ""), values, given)
 
 
 def load(
@@ -193,8 +197,12 @@ def read_model(model: str | Path) -> tuple[Model, Sequence[Member]]:
     from palette.checkpoint import load_model
 
     loaded = load_model(Path(model))
-    made = make_trainable(loaded.config.task, loaded.config.options)
-    return loaded, made.members()
+    with of_file(model):
+        members = make_trainable(loaded.config.task, loaded.config.options).members()
+    if len(members) != len(loaded.targets):
+        counts = f"{len(members)} tasks and {len(loaded.targets)} targets"
+        raise IntegrityError(f"{model}: model.json is damaged: it has {counts}")
+    return loaded, members
 
 
 def load_tasks(

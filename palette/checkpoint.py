@@ -7,7 +7,7 @@ weights, ``model.json`` and a card: restoring needs this folder and a picture on
 
 from __future__ import annotations
 
-import json
+import math
 import re
 import shutil
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ from torch import Tensor
 from palette.config import RunConfig, from_dict, to_dict
 from palette.diffusion.loss import Target
 from palette.errors import IntegrityError, MachineError, UserError
-from palette.files import complete_folder, sha256, write_json
+from palette.files import complete_folder, read_object, sha256, understood, write_json
 from palette.network.denoiser import Denoiser
 
 SCHEMA = 1
@@ -61,9 +61,11 @@ def checkpoints(run: Path) -> list[Path]:
 def load_checkpoint(folder: Path) -> tuple[dict[str, Tensors], dict[str, Any]]:
     """Groups of tensors and the state; IntegrityError names a damaged file."""
     state = _read_json(folder / "state.json")
+    with understood(folder / "state.json"):
+        digests = {Path(name).name: digest for name, digest in state["sha256"].items()}
     tensors = {
         name.removesuffix(".safetensors"): _load_tensors(folder / name, digest)
-        for name, digest in state["sha256"].items()
+        for name, digest in digests.items()
     }
     return tensors, state
 
@@ -116,8 +118,21 @@ def _searched(folder: Path, weights: str) -> tuple[Mapping[str, Any], ...]:
     """Entries of searched.json, if it belongs to the weights of this digest."""
     if not (folder / "searched.json").exists():
         return ()
-    content = _read_json(folder / "searched.json")
-    return tuple(content["searched"]) if content["weights"] == weights else ()
+    path = folder / "searched.json"
+    content = _read_json(path)
+    with understood(path):
+        if content["weights"] != weights:
+            return ()
+        return tuple({**entry, **_levels(entry)} for entry in content["searched"])
+
+
+def _levels(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """What an entry says of the noise levels; any error for what is none."""
+    logsnrs, eta = [float(value) for value in entry["logsnrs"]], float(entry["eta"])
+    if not logsnrs or not all(map(math.isfinite, logsnrs)) or not 0 <= eta <= 1:
+        raise ValueError(f"eta is {eta} and logsnrs are {logsnrs}")
+    _ = [entry[name] for name in SEARCHED_FOR]
+    return {"logsnrs": logsnrs, "eta": eta}
 
 
 def _model_folder(folder: Path) -> Path:
@@ -138,15 +153,17 @@ def load_model(folder: Path, device: str | torch.device = "cpu") -> Model:
     """
     folder = _model_folder(folder)
     info = _read_json(folder / "model.json")
-    weights = _load_tensors(folder / WEIGHTS, info["sha256"])
-    config = from_dict(RunConfig, info["config"])
-    denoiser = Denoiser(config.model, config.data.size)
+    with understood(folder / "model.json"):
+        digest, config = info["sha256"], from_dict(RunConfig, info["config"])
+        targets = tuple(from_dict(Target, one) for one in info["targets"])
+    weights = _load_tensors(folder / WEIGHTS, digest)
     try:
+        denoiser = Denoiser(config.model, config.data.size)
         denoiser.load_state_dict(weights)
     except RuntimeError as error:
-        raise IntegrityError(f"{folder}: the weights do not fit model.json: {error}") from None
+        reason = " ".join(str(error).split())
+        raise IntegrityError(f"{folder}: the weights do not fit model.json: {reason}") from None
     denoiser.requires_grad_(False).eval().to(device)
-    targets = tuple(Target(**one) for one in info["targets"])
     return Model(denoiser, targets, config, info, _searched(folder, info["sha256"]))
 
 
@@ -171,11 +188,10 @@ def _load_tensors(path: Path, digest: str) -> Tensors:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise IntegrityError(f"{path} cannot be read: {error}") from None
-    if value.get("schema", 0) > SCHEMA:
+    value = read_object(path)
+    with understood(path):
+        newer = value.get("schema", 0) > SCHEMA
+    if newer:
         raise IntegrityError(
             f"{path} was written by a newer version (schema {value['schema']}, this one reads "
             f"up to {SCHEMA}): update palette"

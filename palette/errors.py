@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import difflib
 import errno
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import ClassVar
 
 OK = 0
@@ -102,6 +103,15 @@ def of_system(error: OSError | MemoryError) -> PaletteError | None:
         reason = (error.strerror or "it cannot be used").lower()
         return UserError(f"{where}{reason}: check the path and its permissions")
     return None
+
+
+@contextmanager
+def of_file(path: object) -> Iterator[None]:
+    """A UserError of the block is one of what this file says, and names it."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
 
 
 def nearest(name: str, choices: Iterable[str]) -> str:

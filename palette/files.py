@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from palette.errors import InUse
+from palette.errors import IntegrityError, InUse
 
 
 @contextmanager
@@ -44,7 +44,33 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write plain values; NaN and infinity are refused, as JSON has none."""
-    write_bytes(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
+    write_bytes(path, as_json(value))
+
+
+def as_json(value: Any) -> bytes:
+    """The content of such a file."""
+    return (json.dumps(value, indent=2, allow_nan=False) + "\n").encode()
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """A JSON object that :func:`write_json` wrote. IntegrityError where the file holds none."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise IntegrityError(f"{path} is damaged: {error}") from None
+    if not isinstance(value, dict):
+        raise IntegrityError(f"{path} is damaged: it holds no object but {str(value)[:40]!r}")
+    return value
+
+
+@contextmanager
+def understood(path: Path) -> Iterator[None]:
+    """Where the block cannot use what ``path``, a file of ours, says: IntegrityError names it."""
+    try:
+        yield
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
+        what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise IntegrityError(f"{path} is damaged: {' '.join(what.split())}") from None
 
 
 def sha256(path: Path) -> str:

@@ -20,6 +20,10 @@ def configure(
     Defaults under ``layers``, the later over the earlier. ``architecture`` names a model preset; so
     may ``preset`` in a layer's [model].
     """
+    for layer in layers:
+        for name in ("model", "options"):
+            if not isinstance(layer.get(name, {}), Mapping):
+                raise UserError(f"{name} is {layer[name]!r}: give a table of settings")
     named = [layer.get("model", {}).get("preset") for layer in layers]
     chosen = preset(([name for name in (*named, architecture) if name] or ["tiny"])[-1])
     flag = {} if architecture is None else {"model": to_dict(chosen)}  # wins over files, whole

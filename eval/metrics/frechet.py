@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import get_lapack_funcs
 
-from palette.errors import UserError
+from palette.errors import UserError, of_file
 from palette.files import write_bytes
 
 Array = NDArray[np.float64]
@@ -146,14 +146,19 @@ class Gaussian:
         """Read statistics that this class or pytorch-fid wrote."""
         if not zipfile.is_zipfile(path):
             raise UserError(f"{path} is missing or no .npz file: give mu and sigma in one")
-        with np.load(path) as arrays:
-            missing = {"mu", "sigma"} - set(arrays.files)
-            if missing:
-                raise UserError(
-                    f"{path} lacks {', '.join(sorted(missing))}: "
-                    "it must hold mu and sigma, as `pytorch-fid --save-stats` writes them"
-                )
-            count = int(arrays["count"]) if "count" in arrays.files else 0
+        try:
+            with np.load(path) as file:
+                arrays = {name: file[name] for name in ("mu", "sigma", "count") if name in file}
+        except Exception as error:  # a damaged file raises anything at all
+            raise UserError(f"{path} is no sound .npz file: {error}") from None
+        missing = {"mu", "sigma"} - set(arrays)
+        if missing:
+            raise UserError(
+                f"{path} lacks {', '.join(sorted(missing))}: "
+                "it must hold mu and sigma, as `pytorch-fid --save-stats` writes them"
+            )
+        count = int(arrays.get("count", np.array(0)).flat[0])
+        with of_file(path):
             return _checked(arrays["mu"], arrays["sigma"], count or None)
 
 

@@ -13,7 +13,7 @@ import tyro
 
 from palette.cli.arguments import parse
 from palette.config import RunConfig, RunSettings, read_settings, to_dict
-from palette.errors import OK, USAGE, UserError, nearest
+from palette.errors import OK, USAGE, UserError, nearest, of_file
 from palette.launch import launched
 
 Options = TypeVar("Options")
@@ -57,6 +57,9 @@ def read_arguments(args: Sequence[str]) -> tuple[str, Train[Any]]:
         raise UserError(f"task is {name!r}: {nearest(name, tasks)}")
     file, preset = _what_flags_start_from(flags)
     layer = {} if file is None else read_settings(file)
+    if file is not None:
+        with of_file(file):
+            configure(name, layer)
     config, task = configure(name, layer, architecture=preset)
     settings = RunSettings(**{f.name: getattr(config, f.name) for f in fields(RunSettings)})
     default = Train(task, tyro.MISSING, file, preset, settings=settings)  # type: ignore[arg-type]

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, Self
 
 from palette.config import differing
 from palette.errors import IntegrityError, UserError
-from palette.files import sha256, visible, write_json
+from palette.files import read_object, sha256, visible, write_json
 from palette.shard import Shard
 
 SETTINGS = ".palette-settings.json"
@@ -128,7 +128,7 @@ class Manifest:
                         self._failed.add((found["target"], found["error"]))
                     else:
                         self._remember(Made(**found))
-                except (ValueError, TypeError, KeyError):
+                except (ValueError, TypeError, KeyError, RecursionError):
                     continue  # cut off: what it was to note counts as unknown and is not touched
 
     def _remember(self, made: Made) -> None:
@@ -179,12 +179,9 @@ def claim(out: Path, settings: Mapping[str, Any], overwrite: bool, shared: bool)
 
 def _read_settings(path: Path) -> dict[str, Any] | None:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except ValueError:
-        reason = "is damaged: delete it, or choose another folder"
-        raise IntegrityError(f"{path} {reason}") from None
+        return read_object(path) if path.exists() else None
+    except IntegrityError as error:
+        raise IntegrityError(f"{error}: delete it, or choose another folder") from None
 
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:

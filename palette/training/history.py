@@ -105,8 +105,16 @@ def _lines(metrics: Path) -> Iterator[Line]:
             values = json.loads(line)
         except ValueError:
             continue
-        if isinstance(values, dict) and isinstance(values.get("step"), int):
+        if isinstance(values, dict) and _whole(values):
             yield values
+
+
+def _whole(line: Line) -> bool:
+    """Whether it has the numbers that others are computed of."""
+    needed = {"step"} if "validation" in line else {"step", "images", "images_per_second"}
+    numbers = [line.get(name) for name in needed]
+    sound = all(isinstance(one, int | float) and 0 < one < math.inf for one in numbers)
+    return sound and isinstance(line["step"], int)
 
 
 def _number(strip: Path) -> int:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from palette.config import from_dict
 from palette.data.sources import Source
-from palette.errors import IntegrityError, PictureError, UserError, some
-from palette.files import write_json
+from palette.errors import PictureError, UserError, some
+from palette.files import read_object, understood, write_json
 from palette.training.ranks import Ranks
 
 RECORD = "left_out.json"
@@ -94,6 +93,10 @@ class Entry:
     position: int
     """Of the run, counted in examples, from which on it is left out."""
     reason: str
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.position < NEVER:
+            raise ValueError(f"position is {self.position}")
 
 
 class Record:
@@ -186,10 +189,8 @@ def _reason(source: Source, index: int) -> str | None:
 
 
 def _read(path: Path) -> dict[str, list[Entry]]:
-    try:
-        about: dict[str, list[dict[str, Any]]] = json.loads(path.read_text(encoding="utf-8"))
-        return {use: [Entry(**entry) for entry in entries] for use, entries in about.items()}
-    except FileNotFoundError:
+    if not path.exists():
         return {}
-    except (ValueError, TypeError, AttributeError) as error:
-        raise IntegrityError(f"{path} is damaged: {error}") from None
+    about = read_object(path)
+    with understood(path):
+        return {use: [from_dict(Entry, one) for one in found] for use, found in about.items()}

@@ -22,10 +22,10 @@ from typing import Any, TextIO
 import torch
 
 from palette.checkpoint import SCHEMA, checkpoints, load_checkpoint, save_model
-from palette.config import RunConfig, differing, to_dict, to_toml
+from palette.config import RunConfig, differing, from_dict, to_dict, to_toml
 from palette.data.images import write as write_picture
 from palette.errors import UserError
-from palette.files import lock, visible, write_bytes, write_json
+from palette.files import lock, read_object, understood, visible, write_bytes, write_json
 from palette.progress import Progress
 from palette.training.left_out import Record
 from palette.training.log import Log, Values, numbers, tensorboard
@@ -99,7 +99,7 @@ class RunFolder:
         found = checkpoints(self.path)
         if not (self.path / "run.json").exists():
             raise UserError(f"{self.path} holds no run: start one with `palette train`")
-        about = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
+        about = self._described()
         self.left_out.restore()
         changes = self.left_out.changes
         if not accept_data and (changes or about["data"] != self._about["data"]):
@@ -111,8 +111,11 @@ class RunFolder:
             )
         if found:
             tensors, saved = load_checkpoint(found[-1])
-            self._refuse_other_settings(saved["config"], accept_data)
-            state = State.load(tensors, saved, self.config, self.ranks)
+            with understood(found[-1] / "state.json"):
+                before = to_dict(from_dict(RunConfig, saved["config"]))
+            self._refuse_other_settings(before, accept_data)
+            with understood(found[-1] / "state.json"):
+                state = State.load(tensors, saved, self.config, self.ranks)
             if self.config.steps < state.step:
                 raise UserError(
                     f"{self.path} has done {state.step} steps, and --steps is {self.config.steps}: "
@@ -123,6 +126,13 @@ class RunFolder:
         if self.ranks.writes:
             _drop_lines_after(self.path / "metrics.jsonl", state.step)
         return state
+
+    def _described(self) -> dict[str, Any]:
+        """run.json"""
+        about = read_object(self.path / "run.json")
+        with understood(self.path / "run.json"):
+            _ = about["data"], about["pictures"], [*about.get("earlier_data", [])]
+        return about
 
     def _refuse_other_settings(self, before: dict[str, Any], accept_data: bool) -> None:
         """UserError names settings that a run cannot change on its way and stay the same run."""
@@ -147,9 +157,8 @@ class RunFolder:
             return
         write_bytes(self.path / "config.toml", to_toml(self.config).encode())
         self.left_out.write()
-        before, path = self._about, self.path / "run.json"
-        if path.exists():
-            before = json.loads(path.read_text(encoding="utf-8"))
+        path = self.path / "run.json"
+        before = self._described() if path.exists() else self._about
         earlier, changes = before.get("earlier_data", []), self.left_out.changes
         if before["data"] != self._about["data"] or changes:
             known = {key: before[key] for key in ("pictures", "data")}
@@ -302,7 +311,7 @@ def _finite(value: float) -> float | None:
 def _drop_lines_after(path: Path, step: int) -> None:
     """Lines of steps that are done again would be there twice; a cut one cannot be read."""
     if path.exists():
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
         kept = [line for line in lines if _step_of(line) <= step]
         write_bytes(path, "".join(line + "\n" for line in kept).encode())
 
@@ -310,8 +319,8 @@ def _drop_lines_after(path: Path, step: int) -> None:
 def _step_of(line: str) -> float:
     """Infinity where a full disk or a power failure cut it off."""
     try:
-        return json.loads(line)["step"]
-    except ValueError:
+        return float(json.loads(line)["step"])
+    except (ValueError, LookupError, TypeError, RecursionError):
         return math.inf
 
 

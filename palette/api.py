@@ -7,9 +7,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from palette.config import DataConfig, RunConfig, from_dict, read_settings, read_toml
+from palette.config import DataConfig, RunConfig, from_dict, read_settings
 from palette.errors import IntegrityError, UserError, of_file
-from palette.resolving import resolve
+from palette.resolving import begun, resolve
 from palette.tasks.choosing import find_member
 from palette.tasks.generalist import make_trainable
 from palette.types import Member
@@ -153,18 +153,11 @@ def resume(
 
     run = Path(run)
     moved = _places(path=data, val=val, input=input, val_input=val_input)
-    resolved, members = _begun(run, {"data": moved} | ({} if steps is None else {"steps": steps}))
+    resolved, members = begun(run, {"data": moved} | ({} if steps is None else {"steps": steps}))
     resolved = replace(resolved, data=_absolute(resolved.data))
     fitted = _fitted(resolved, members, accept_data)
     training.train(*fitted, run, resume=True, log=log, accept_data=accept_data)
     return load(run, task=members[0].name, device=resolved.train.device)
-
-
-def _begun(run: Path, given: Mapping[str, Any]) -> tuple[RunConfig, Sequence[Member]]:
-    """The configuration of a run that was begun, under what is ``given``, and its tasks."""
-    values = read_toml(run / "config.toml")
-    with of_file(run / "config.toml"):
-        return resolve(values.get("task", ""), values, given)
 
 
 def load(

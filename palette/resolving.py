@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from palette.config import RunConfig, from_dict, merge, preset, to_dict
-from palette.errors import UserError
+from palette.config import RunConfig, from_dict, merge, preset, read_toml, to_dict
+from palette.errors import UserError, of_file
 from palette.tasks.generalist import Generalist, make_trainable
 from palette.types import Member, Task
 
@@ -38,6 +39,13 @@ def resolve(task: str, *layers: Mapping[str, Any]) -> tuple[RunConfig, Sequence[
     config, made = configure(task, *layers)
     members = made.members()
     return suited(config, members), members
+
+
+def begun(run: Path, given: Mapping[str, Any]) -> tuple[RunConfig, Sequence[Member]]:
+    """The configuration of a run that was begun, under what is ``given``, and its tasks."""
+    values = read_toml(run / "config.toml")
+    with of_file(run / "config.toml"):
+        return resolve(values.get("task", ""), values, given)
 
 
 def suited(config: RunConfig, members: Sequence[Member]) -> RunConfig:

@@ -28,6 +28,7 @@ from palette.degradations import records
 from palette.degradations.mask_files import MaskFiles
 from palette.eval import workspace
 from palette.eval.metrics.frechet import Gaussian
+from palette.resolving import begun
 from palette.restoring.manifest import Made, Manifest, claim
 from palette.shard import Shard
 from palette.training.history import read_history
@@ -178,7 +179,7 @@ def _runs(folder: Path) -> list[Subject]:
     )
 
     def resumed() -> str:
-        resolved, members = api._begun(run, {"data": {"path": str(photos)}})
+        resolved, members = begun(run, {"data": {"path": str(photos)}})
         fitted, members, source, _ = api._fitted(resolved, members)
         crops = TrainingSet(CachedSource(source, 2**20), members, fitted)
         state = RunFolder(run, crops, None, Ranks(torch.device("cpu"))).load()

@@ -78,7 +78,7 @@ def compare(
     measure(workspace, gallery, settings, weights, Shard())
     report = summarise(workspace, gallery, settings)
     if protocol is not None:
-        report = replace(report, papers=protocol.beside(report.manifest))
+        report = replace(report, papers=protocol.beside(report))
     if fool.answers:
         rate = read_answers(workspace.root / "fool-key.json", fool.answers)
         report = replace(report, fool_rate=rate)

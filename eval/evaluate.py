@@ -107,7 +107,7 @@ def finish(workspace: Workspace) -> Report:
     report = summarise(workspace, gallery, Settings.from_json(manifest["settings"]))
     if manifest["protocol"] is not None:
         protocol = find_protocol(manifest["protocol"]["name"])
-        report = replace(report, papers=protocol.beside(manifest))
+        report = replace(report, papers=protocol.beside(report))
     return write(workspace, gallery, report)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
@@ -14,6 +13,7 @@ from palette.eval.conventions import Conventions, keyed_rng
 from palette.eval.metrics.pixels import to_uint8
 from palette.eval.pictures import SquareResize
 from palette.eval.report.papers import ComparedRow, PaperRow, beside
+from palette.eval.report.result import Report
 from palette.eval.request import Measuring
 from palette.eval.settings import Settings
 from palette.types import Params, Picture, Spec, Task
@@ -110,6 +110,9 @@ class Protocol:
             found["conventions"] = asdict(self.conventions)
         return found
 
-    def beside(self, manifest: Mapping[str, Any]) -> list[ComparedRow]:
-        """The paper's rows, for the report of an evaluation with this manifest."""
-        return beside(self.paper, manifest, self.dataset, self.reference_count)
+    def beside(self, report: Report) -> list[ComparedRow]:
+        """The paper's rows, for the report of an evaluation by it."""
+        luma = self.conventions is not None and self.conventions.luma
+        grey = [p.record.name for p in report.pictures if luma and p.record.grey]
+        known = self.dataset, self.reference_count
+        return beside(self.paper, report.manifest, *known, one_channel=grey)

@@ -7,7 +7,7 @@ published. LDM-4 is Rombach et al. 2022.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -19,6 +19,7 @@ class PaperRow:
     ``source`` is where it was published, "" for those of this file. ``parameters`` are in millions;
     ``multiply_adds`` in 10⁹, for an output of 1280 × 720. ``classifier`` is CA's, where the paper
     names one alone; ``unlike`` is what else keeps it from being compared, whatever is measured.
+    ``luma_of_all``: files of one channel were judged by their luma too.
     """
 
     title: str
@@ -30,6 +31,7 @@ class PaperRow:
     multiply_adds: float | None = None
     classifier: str = ""
     unlike: str = ""
+    luma_of_all: bool = False
 
     @property
     def about(self) -> str:
@@ -144,8 +146,12 @@ def beside(
     manifest: Mapping[str, Any],
     dataset: str | None,
     reference_count: int | None,
+    one_channel: Sequence[str] = (),
 ) -> list[ComparedRow]:
-    """The paper's rows; ``dataset`` and ``reference_count`` are those of its figures."""
+    """The paper's rows; ``dataset`` and ``reference_count`` are those of its figures.
+
+    ``one_channel`` names the pictures that were judged without luma because they have none.
+    """
     measured = manifest["settings"]["metrics"]
     general = []
     if dataset is not None and manifest.get("dataset") != dataset:
@@ -161,7 +167,11 @@ def beside(
         ComparedRow(
             **{one.name: getattr(row, one.name) for one in fields(PaperRow) if one.name != FIGURES},
             figures={name: row.figures[name] for name in row.figures if name in measured},
-            because=[*_own_reasons(row, manifest, reference_count), *general],
+            because=[
+                *_own_reasons(row, manifest, reference_count),
+                *(_judged_by_luma(one_channel) if row.luma_of_all else ()),
+                *general,
+            ],
         )
         for row in rows
     ]
@@ -169,6 +179,15 @@ def beside(
 
 FIGURES = "figures"
 """The field of a row that differs beside own rows."""
+
+
+def _judged_by_luma(one_channel: Sequence[str]) -> list[str]:
+    if not one_channel:
+        return []
+    return [
+        f"its table judges {', '.join(one_channel)}, of one channel, by the luma too: give the "
+        "file three channels to be judged alike"
+    ]
 
 
 def _own_reasons(

@@ -77,6 +77,8 @@ def test_luma_protocols_judge_one_channel_by_its_own_values(folder: Path, tmp_pa
     found = {p.record.name: p.values["restored"]["psnr"] for p in report.pictures}
     assert found["one"] == pytest.approx(20 * np.log10(255 / 3), abs=0.01)
     assert found["three"] == pytest.approx(20 * np.log10(255 / 3 * 255 / 219), abs=0.01)
+    (imdn,) = (row for row in report.papers or () if row.title == "IMDN")
+    assert any("judges one, of one channel, by the luma" in reason for reason in imdn.because)
     assert report.manifest["settings"]["luma"]
     assert report.manifest["settings"]["border"] == 4
 

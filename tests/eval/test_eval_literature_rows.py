@@ -209,25 +209,31 @@ def manifest(protocol: str, pictures: int, dataset: str | None) -> dict[str, obj
     }
 
 
+def because(name: str, title: str, pictures: int, dataset: str | None, *grey: str) -> list[str]:
+    protocol = PROTOCOLS[name]
+    found = manifest(name, pictures, dataset)
+    rows = beside(protocol.paper, found, protocol.dataset, None, grey)
+    return next(row.because for row in rows if row.title == title)
+
+
 def test_comparable_with_the_whole_set_and_its_name_alone() -> None:
-    rows = PROTOCOLS["set14-x4"].paper
+    assert because("set14-x4", "bicubic", 14, "set14") == []
+    assert because("set14-x4", "bicubic", 13, "set14") == ["13 pictures, not 14"]
+    assert "--dataset set14" in because("set14-x4", "bicubic", 14, None)[0]
+    assert because("div2k-x2", "EDSR", 100, "div2k") == [literature.OF_RGB]
 
-    def because(pictures: int, dataset: str | None) -> list[str]:
-        return beside(rows, manifest("set14-x4", pictures, dataset), "set14", None)[0].because
 
-    assert because(14, "set14") == []
-    assert because(13, "set14") == ["13 pictures, not 14"]
-    assert "--dataset set14" in because(14, None)[0]
-    of_rgb = PROTOCOLS["div2k-x2"]
-    found = of_rgb.beside(manifest("div2k-x2", 100, "div2k"))
-    assert found[0].because == [literature.OF_RGB]
+def test_networks_of_rgb_have_the_luma_of_every_file() -> None:
+    assert because("set14-x4", "VDSR", 14, "set14", "bridge") == []
+    (reason,) = because("set14-x4", "IMDN", 14, "set14", "bridge")
+    assert reason.startswith("its table judges bridge, of one channel, by the luma too")
+    assert because("set14-x4", "IMDN", 14, "set14") == []
 
 
 def test_a_line_has_cost_and_source() -> None:
     protocol = PROTOCOLS["b100-x4"]
-    (found,) = (
-        r for r in protocol.beside(manifest("b100-x4", 100, "b100")) if r.title == "SwinIR-light"
-    )
+    rows = beside(protocol.paper, manifest("b100-x4", 100, "b100"), "b100", None)
+    (found,) = (row for row in rows if row.title == "SwinIR-light")
     assert found.as_text({"psnr": "PSNR", "ssim": "SSIM"}) == (
         "paper: SwinIR-light (0.897 M parameters; 49.6 G multiply-adds at 1280×720; SwinIR (Liang "
         "et al. 2021), table 3): PSNR 27.69, SSIM 0.7406 (comparable: yes)"

@@ -139,7 +139,8 @@ def _step_or_save(
             run.save(state)
         raise
     except RuntimeError as error:  # also in the midst of a step
-        if state.step and of_rank(error):  # for others it waits before and after a step's changes
+        # for others it waits before and after a step's changes; but a GPU would wait for ever
+        if state.step and of_rank(error) and run.ranks.device.type == "cpu":
             run.save(state)
         raise of_rank(error) or of_worker(error) or error from None
 

@@ -70,6 +70,8 @@ class Ranks:
         """The values (n,) of all ranks in their order, (count·n,)."""
         if self.count == 1:
             return values
+        if values.device.type != "cpu":  # where the end of another rank is noticed; a GPU waits
+            dist.barrier(self.group)
         everyone = [torch.empty_like(values) for _ in range(self.count)]
         dist.all_gather(everyone, values)
         return torch.cat(everyone)

@@ -80,6 +80,7 @@ PAPERS = [
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize(("name", "of", "title", "figures"), PAPERS)
 def test_published_networks_have_the_figures_of_their_papers(
     name: str, of: str, title: str, figures: dict[str, float], tmp_path: Path

@@ -14,7 +14,7 @@ from palette.eval.copies import Found, copied
 from palette.eval.measure import measure
 from palette.eval.metrics.registry import Trained
 from palette.eval.protocol import Protocol
-from palette.eval.protocols import PROTOCOLS, find_protocol
+from palette.eval.protocols import find_protocol
 from palette.eval.report.files import write
 from palette.eval.report.fool_rate import export_sheet, read_answers
 from palette.eval.report.result import Report
@@ -92,9 +92,9 @@ def _protocol(name: str) -> Protocol:
     """UserError for a protocol whose inputs depend on more than the pictures."""
     protocol = find_protocol(name)
     if protocol.conventions is None:
-        usable = [one for one, other in PROTOCOLS.items() if other.conventions is not None]
         raise UserError(
-            f"protocol {name} is for `palette evaluate`: compare by one of {', '.join(usable)}"
+            f"protocol {name} is for `palette evaluate`: compare by one of the literature's, such "
+            "as set5-x4, live1-grey-q10 or mcmaster-sigma25"
         )
     return protocol
 

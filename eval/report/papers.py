@@ -43,6 +43,11 @@ class PaperRow:
             parts.insert(0, f"{self.parameters:g} M parameters")
         return "; ".join(part for part in parts if part)
 
+    def shown(self, metric: str) -> str:
+        """A figure with the digits of its table: of dB in the literature two."""
+        value = self.figures[metric]
+        return f"{value:.2f}" if self.source and metric.startswith("psnr") else str(value)
+
 
 def _palette(
     title: str,
@@ -135,7 +140,7 @@ class ComparedRow(PaperRow):
 
     def as_text(self, titles: Mapping[str, str]) -> str:
         """A line for a terminal. ``titles`` are those of the metrics, by name."""
-        figures = ", ".join(f"{titles[name]} {value}" for name, value in self.figures.items())
+        figures = ", ".join(f"{titles[name]} {self.shown(name)}" for name in self.figures)
         verdict = f"no, because {'; '.join(self.because)}" if self.because else "yes"
         about = f" ({self.about})" if self.about else ""
         return f"paper: {self.title}{about}: {figures or '–'} (comparable: {verdict})"

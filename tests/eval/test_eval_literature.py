@@ -138,7 +138,9 @@ def test_faults_have_names(folder: Path, tmp_path: Path) -> None:
         compare(folder, folder, tmp_path / "out", Measuring(protocol="set5-x4", border=2))
     with pytest.raises(UserError, match="measures all channels"):
         compare(folder, folder, tmp_path / "out", Measuring(protocol="mcmaster-sigma15", luma=True))
-    with pytest.raises(UserError, match="is for `palette evaluate`: compare by one of set5-x2"):
+    with pytest.raises(
+        UserError, match="is for `palette evaluate`: compare by one of the literature"
+    ):
         compare(folder, folder, tmp_path / "out", Measuring(protocol="palette-jpeg-q5"))
     model, request = Brighten(TASKS["super-resolution"](scale=4)), Request(protocol="set5-x4")
     with pytest.raises(UserError, match="name the folder of the pictures"):

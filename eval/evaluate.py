@@ -144,7 +144,7 @@ def _plan(source: Source, request: Request, protocol: Protocol | None) -> Plan:
         names=names,
         labels=[None if labels is None else str(labels[i]) for i in range(count)],
         answers=tuple(request.answers),
-        samples=request.samples if "sample" in request.answers else 1,
+        samples=request.samples if set(request.answers) - {"mean"} else 1,
         seed=request.seed,
         operator=protocol.operator if protocol else None,
         side=protocol.side if protocol else None,

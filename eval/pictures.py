@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -21,8 +21,8 @@ from palette.eval import workspace as files
 from palette.eval.conventions import Conventions, bicubic, holds_one_channel, keyed_rng, stored
 from palette.eval.gallery import Gallery, Record, Row, failure, read_records
 from palette.eval.metrics.pixels import to_uint8
-from palette.eval.request import Answer
-from palette.eval.workspace import RECORDS, Workspace
+from palette.eval.request import Answer, Asked
+from palette.eval.workspace import RECORDS, Workspace, stopwatch
 from palette.seeding import draw_seed, rng
 from palette.shard import Shard
 from palette.types import Observation, Params, Picture, Spec, Task
@@ -44,7 +44,7 @@ class Model(Protocol):
         ...
 
     def restore_observations(
-        self, observations: list[Observation], *, answer: Answer, seeds: list[int]
+        self, observations: list[Observation], *, answer: Asked, seeds: list[int]
     ) -> list[Picture]:
         """One restored picture ``(H, W, 3)`` in [0, 1] for each observation and its seed."""
         ...
@@ -155,14 +155,30 @@ def _restore_block(
     observed: Mapping[int, tuple[Observation, Record]],
 ) -> None:
     """The answers to the observations, by the place of their picture."""
-    for answer in plan.answers:
-        for draw in range(plan.samples if answer == "sample" else 1):
+    given = [observation for observation, _ in observed.values()]
+    records = [record for _, record in observed.values()]
+    asked: list[Asked] = ["mean"] if "mean" in plan.answers else []
+    if set(plan.answers) - {"mean"}:
+        asked.append("sample")
+    for answer in asked:
+        total = [np.zeros(1)] * len(given)
+        count = plan.samples if answer == "sample" else 1
+        for draw in range(count):
             seeds = [draw_seed(rng(plan.seed, answer, draw, index)) for index in observed]
-            given = [observation for observation, _ in observed.values()]
-            restored = model.restore_observations(given, answer=answer, seeds=seeds)
-            for (_, record), picture in zip(observed.values(), restored, strict=True):
-                pixels = stored(picture, record.grey)
-                workspace.write_pixels(row_of(answer, draw), record.name, pixels)
+            with stopwatch(workspace, answer):
+                restored = model.restore_observations(given, answer=answer, seeds=seeds)
+            _write_row(workspace, row_of(answer, draw), records, restored)
+            total = [sum_ + picture for sum_, picture in zip(total, restored, strict=True)]
+        if answer == "sample" and "average" in plan.answers:
+            average = [(sum_ / count).astype(np.float32) for sum_ in total]
+            _write_row(workspace, "average", records, average)
+
+
+def _write_row(
+    workspace: Workspace, row: str, records: Sequence[Record], pictures: Sequence[Picture]
+) -> None:
+    for record, picture in zip(records, pictures, strict=True):
+        workspace.write_pixels(row, record.name, stored(picture, record.grey))
 
 
 def prepared(picture: Picture, plan: Plan, multiple: int, name: str) -> Picture:
@@ -210,7 +226,7 @@ def degraded(
     return Observation(operator.apply(clean, params), operator.mask(params)), params
 
 
-def row_of(answer: Answer, draw: int) -> str:
+def row_of(answer: Asked, draw: int) -> str:
     """The folder of an answer: ``mean``, ``sample``, and ``sample-1`` … for further draws."""
     return answer if draw == 0 else f"{answer}-{draw}"
 
@@ -220,7 +236,11 @@ def gallery_of(workspace: Workspace, shard: Shard) -> Gallery:
     manifest = files.read_json(workspace.root / "manifest.json")
     names = manifest["names"]
     records, failed = read_records(workspace, names, shard)
-    titles = {"mean": "model, mean answer", "sample": "model, one sample"}
+    titles = {
+        "mean": "model, mean answer",
+        "average": f"model, mean of {manifest['samples']} samples",
+        "sample": "model, one sample",
+    }
     folders = [("baseline", "simple baseline", "baseline")]
     folders += [(key, key.replace("-", " "), key) for key in manifest["classical"]]
     folders += [("original", "originals", "reference")]

@@ -11,8 +11,18 @@ from tyro.constructors import PrimitiveConstructorSpec
 
 from palette.errors import UserError
 
-Answer = Literal["mean", "sample"]
+Asked = Literal["mean", "sample"]
+"""What a model is asked for."""
+Answer = Literal["mean", "average", "sample"]
+"""A row of a model; the average is the mean of its samples."""
 ANSWERS: tuple[Answer, ...] = ("mean", "sample")
+WORDS: dict[str, tuple[Answer, ...]] = {
+    "mean": ("mean",),
+    "average": ("average",),
+    "sample": ("sample",),
+    "both": ANSWERS,
+    "all": ("mean", "average", "sample"),
+}
 
 Names = Annotated[
     tuple[str, ...],
@@ -30,15 +40,15 @@ Answers = Annotated[
     tuple[Answer, ...],
     PrimitiveConstructorSpec(
         nargs=1,
-        metavar="{mean,sample,both}",
-        choices=(*ANSWERS, "both"),
-        instance_from_str=lambda args: ANSWERS if args[0] == "both" else (args[0],),
+        metavar="{mean,average,sample,both,all}",
+        choices=tuple(WORDS),
+        instance_from_str=lambda args: WORDS[args[0]],
         is_instance=lambda value: isinstance(value, tuple),
-        str_from_instance=lambda answers: ["both" if len(answers) == 2 else answers[0]],
+        str_from_instance=lambda answers: [w for w, those in WORDS.items() if those == answers],
     ),
     tyro.conf.arg(name="answer"),
 ]
-"""On the command line one word: --answer mean, sample or both."""
+"""On the command line one word: --answer mean, average, sample, both or all."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +109,8 @@ class Request(Measuring):
     limit: int | None = None
     """Only this many pictures, the first ones. None: all."""
     answers: Answers = ANSWERS
-    """The rows of the model: its mean answer, a sample, or both."""
+    """The rows of the model: its mean answer, the average of its samples, one sample; both: the
+    mean answer and a sample."""
     samples: int = 1
     """Samples of every picture, for diversity and to be shown side by side in the report."""
     seed: int = 0
@@ -119,8 +130,12 @@ class Request(Measuring):
             raise UserError(f"limit {self.limit}: choose 1 or more, or none for all pictures")
         if self.samples < 1:
             raise UserError(f"samples {self.samples}: choose 1 or more")
-        if not answers or set(answers) - set(ANSWERS) or len(set(answers)) < len(answers):
-            raise UserError(f"answers {answers}: choose from mean, sample, each at most once")
+        if not answers or set(answers) - set(WORDS["all"]) or len(set(answers)) < len(answers):
+            raise UserError(
+                f"answers {answers}: choose from mean, average, sample, each at most once"
+            )
+        if "average" in answers and self.samples == 1:
+            raise UserError("the average of 1 sample is that sample: ask for more, --samples 8")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 from skimage import data
 from torch import Tensor
 
-from palette.eval.request import Answer
+from palette.eval.request import Asked
 from palette.seeding import rng
 from palette.types import Condition, Member, Observation, Params, Picture, Spec, TargetName, Task
 
@@ -72,7 +72,7 @@ class Brighten:
         return {"name": "brighten"}
 
     def restore_observations(
-        self, observations: list[Observation], *, answer: Answer, seeds: list[int]
+        self, observations: list[Observation], *, answer: Asked, seeds: list[int]
     ) -> list[Picture]:
         self.calls += 1
         restored = []

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from importlib import resources
 from typing import Any
 
 from palette.eval.report.result import figure, signed
 
 
-def fill(name: str, values: dict[str, Any]) -> str:
-    """The page of the template ``name`` beside this file."""
+def fill(
+    name: str, values: dict[str, Any], filters: Mapping[str, Callable[..., Any]] | None = None
+) -> str:
+    """The page of the template ``name`` beside this file; ``filters`` are those that it adds."""
     from jinja2 import Environment, FunctionLoader
 
     environment = Environment(
@@ -17,6 +20,7 @@ def fill(name: str, values: dict[str, Any]) -> str:
     )
     environment.filters["figure"] = figure
     environment.filters["signed"] = signed
+    environment.filters.update(filters or {})
     return environment.get_template(name).render(values)
 
 

@@ -24,7 +24,11 @@ EXAMPLES = {
     ),
     "compare": (
         "palette compare theirs/ originals/ --out report",
-        "palette compare theirs/ originals/ --luma --border 4 --out report",
+        "palette compare ours/ theirs/ originals/ --out report    # which is better",
+    ),
+    "benchmark": (
+        "palette benchmark runs/x4 --data testsets",
+        "palette benchmark runs/all --data testsets --protocols set5-x4,live1-grey-q10 --answer all",
     ),
     "merge": (
         "palette evaluate runs/x4 --data val --shard 0/2 --out part-0    # and 1/2 elsewhere",

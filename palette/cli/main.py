@@ -36,6 +36,7 @@ COMMANDS = {
     "search": "find the noise levels that suit a model, for few evaluations",
     "evaluate": "measure a model on clean pictures and write a report",
     "compare": "measure the pictures of any tool against their originals",
+    "benchmark": "run the literature's protocols and write their tables",
     "merge": "join the parts of an evaluation that ran in shards",
     "export": "write a model as a folder of its own, half as large",
     "degrade": "damage pictures as the training does, with records",

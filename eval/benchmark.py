@@ -1,8 +1,8 @@
 """One model by all protocols of a suite: each is an evaluation, one report brings them together.
 
-    manifest.json                 the suite, the protocols, the weights
-    set5-x4/  live1-grey-q10/ …   an evaluation by each protocol, with its own report
-    report.html  report.json  tables.csv  tables.md  tables.tex
+manifest.json                 the suite, the protocols, the weights
+set5-x4/  live1-grey-q10/ …   an evaluation by each protocol, with its own report
+report.html  report.json  tables.csv  tables.md  tables.tex
 """
 
 from __future__ import annotations

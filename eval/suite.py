@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -51,7 +51,9 @@ class Choices:
     """Only this many pictures of each set, the first ones. None: all."""
     seed: int = 0
     """Of the noise in degradations and samples."""
-    weights: Annotated[WeightsFiles, tyro.conf.OmitArgPrefixes] = WeightsFiles()
+    weights: Annotated[WeightsFiles, tyro.conf.OmitArgPrefixes] = field(
+        default_factory=WeightsFiles
+    )
     title: str | None = None
     """Of the report."""
     device: str = "auto"

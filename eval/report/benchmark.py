@@ -101,7 +101,8 @@ class Line:
 
     ``kind``: the model's own answers, the baseline, a row of a paper. ``parameters`` are in
     millions, ``multiply_adds`` in 10⁹ and ``seconds`` are for a megapixel of the result.
-    ``because``: why a paper's row cannot be compared, "" where it can.
+    ``because``: why a paper's row cannot be compared, "" where it can. ``short`` is the title in a
+    plot.
     """
 
     title: str
@@ -112,6 +113,11 @@ class Line:
     seconds: float | None = None
     source: str = ""
     because: str = ""
+    short: str = ""
+
+    @property
+    def comparable(self) -> bool:
+        return not self.because
 
 
 @dataclass(frozen=True)
@@ -130,12 +136,16 @@ class Table:
         return "" if value is None else figure(value, self.metrics[column[1]].digits)
 
     def place(self, line: Line, column: Column) -> int | None:
-        """0 for the best figure of a column as it is printed, 1 for the second; None: neither."""
+        """0 for the best figure of a column as it is printed, 1 for the second; None: neither.
+
+        Rows that cannot be compared take no part.
+        """
         text = self.text(line, column)
-        if not text:
+        if not text or not line.comparable:
             return None
         lower = self.metrics[column[1]].better == "lower"
-        printed = {float(found) for one in self.lines if (found := self.text(one, column))}
+        rivals = [self.text(one, column) for one in self.lines if one.comparable]
+        printed = {float(found) for found in rivals if found}
         ranked = sorted(printed, reverse=not lower)
         place = ranked.index(float(text))
         return place if place < 2 and len(ranked) > 2 else None
@@ -217,6 +227,7 @@ def _own(judged: Sequence[Judged], cost: Cost) -> Iterable[Line]:
                 cost.parameters,
                 cost.multiply_adds * evaluations,
                 seconds / sum(one.megapixels for one in judged) if seconds else None,
+                short=row.title.removeprefix("model, "),
             )
 
 
@@ -240,13 +251,14 @@ def _paper(title: str, found: Sequence[tuple[str, ComparedRow]]) -> Line:
     sources = [text for _, row in found for text in (row.source, row.note) if text]
     adds = first.multiply_adds
     return Line(
-        title,
+        f"{title}, as published" if title in SIMPLE.values() else title,
         "paper",
         {(dataset, name): v for dataset, row in found for name, v in row.figures.items()},
         first.parameters,
         None if adds is None else adds / PAPERS_MEGAPIXELS,
         source="; ".join(dict.fromkeys(sources)),
         because="; ".join(dict.fromkeys(reasons)),
+        short=title,
     )
 
 

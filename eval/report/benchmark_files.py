@@ -22,13 +22,15 @@ SPECIAL = {
     "×": r"$\times$",
     "–": "--",
     "Π": r"$\Pi$",
+    "†": r"$\dagger$",
 }
 """Signs that LaTeX reads as commands, or that its usual fonts lack."""
 
+COSTS = ("parameters_millions", "multiply_adds_1e9_per_megapixel", "seconds_per_megapixel")
 HEAD = (
-    ("setting", "dataset", "method", "kind", "metric", "value")
-    + ("parameters_millions", "multiply_adds_1e9_per_megapixel", "seconds_per_megapixel")
-    + ("source", "not_comparable_because")
+    *("setting", "dataset", "method", "kind", "metric", "value"),
+    *COSTS,
+    *("source", "not_comparable_because"),
 )
 
 
@@ -71,7 +73,7 @@ def as_markdown(table: Table) -> str:
     rows = [["method", *head, "parameters, M", "multiply-adds, G/MP"]]
     rows.append(["---", *["---:"] * (len(rows[0]) - 1)])
     for line in table.lines:
-        title = line.title.replace("|", r"\|")
+        title = _dagger(line).replace("|", r"\|")
         rows.append([title, *_cells(table, line, marks), *_costs(line)])
     return f"### {table.title}\n\n" + "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
@@ -100,17 +102,22 @@ def as_latex(table: Table) -> str:
     for before, line in zip([None, *table.lines], table.lines, strict=False):
         if before is not None and before.kind != line.kind:
             lines.append(r"\midrule")
-        row = [_escaped(line.title), *_cells(table, line, marks), *map(_escaped, _costs(line))]
-        lines.append(" & ".join(row) + r" \\")
+        row = [_escaped(_dagger(line)), *_cells(table, line, marks), *_costs(line)]
+        lines.append(" & ".join(row).replace("–", "--") + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
 
 
 def _cells(table: Table, line: Line, marks: dict[int | None, str]) -> list[str]:
     def cell(column: Column) -> str:
         text = table.text(line, column)
-        return marks[table.place(line, column)].format(text) if text else "--"
+        return marks[table.place(line, column)].format(text or "–")
 
     return [cell(column) for column in table.columns]
+
+
+def _dagger(line: Line) -> str:
+    """The title, with a mark where the row cannot be compared."""
+    return line.title if line.comparable else f"{line.title} †"
 
 
 def _costs(line: Line) -> list[str]:

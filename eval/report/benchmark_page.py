@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from palette.eval.gallery import Row, enlarged
 from palette.eval.metrics.pixels import Pixels, read_pixels
-from palette.eval.report.benchmark import Benchmark, Judged, Line, Table, set_title
+from palette.eval.report.benchmark import SIMPLE, Benchmark, Judged, Line, Table, set_title
 from palette.eval.report.cost_plot import Point, quality_against_cost
 from palette.eval.report.embedded import data_uri
 from palette.eval.report.result import INTERVALS
@@ -48,17 +48,27 @@ def _setting(benchmark: Benchmark, table: Table, judged: Sequence[Judged]) -> di
         "table": table,
         "sets": sets,
         "links": {one.dataset: _link(benchmark, one.report.html) for one in judged},
-        "papers": any(line.kind == "paper" for line in table.lines),
+        "apart": _titles({line.title: line.because for line in table.lines}),
+        "sources": _titles({line.title: line.source for line in table.lines}),
         "warnings": [text for one in judged for text in one.report.warnings],
         "plots": [plot for one in judged if (plot := _plot(table, one.dataset))],
         "strips": [_strip(benchmark, one, i) for one in judged for i in _shown(one)],
     }
 
 
+def _titles(texts: Mapping[str, str]) -> dict[str, list[str]]:
+    """The methods that a text is about, by the text; "" is none."""
+    found: dict[str, list[str]] = {}
+    for title, text in texts.items():
+        if text:
+            found.setdefault(text, []).append(title)
+    return found
+
+
 def _plot(table: Table, dataset: str) -> dict[str, Any] | None:
     """PSNR against multiply-adds; None unless a paper's method has a place beside the own ones."""
     points = [
-        Point(line.title, line.multiply_adds, line.figures[dataset, "psnr"], line.kind == "own")
+        Point(line.short, line.multiply_adds, line.figures[dataset, "psnr"], line.kind == "own")
         for line in table.lines
         if line.multiply_adds is not None and (dataset, "psnr") in line.figures
     ]
@@ -104,7 +114,7 @@ def _strip(benchmark: Benchmark, judged: Judged, index: int) -> dict[str, Any]:
             pixels = enlarged(pixels, *original.shape[:2])
         views.append(
             {
-                "title": _name(row),
+                "title": _name(row, judged.protocol.task),
                 "uri": data_uri(np.ascontiguousarray(pixels[top : top + side, left : left + side])),
                 "link": _link(benchmark, path),
                 "by": {} if row.key in ("original", "input") else values.get(row.key, {}),
@@ -125,8 +135,8 @@ def richest(picture: Pixels, side: int = SIDE) -> tuple[int, int, int]:
     return int(top), int(left), side
 
 
-def _name(row: Row) -> str:
-    names = {"original": "original", "baseline": "baseline", "input": "input"}
+def _name(row: Row, task: str) -> str:
+    names = {"original": "original", "baseline": SIMPLE[task], "input": "input"}
     return names.get(row.key, row.title.removeprefix("model, "))
 
 

@@ -16,6 +16,9 @@ LETTER = 6.2
 LINE = 13
 """Pixels between the baselines of two labels."""
 
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom."""
+
 
 @dataclass(frozen=True)
 class Point:
@@ -42,12 +45,17 @@ def quality_against_cost(points: Sequence[Point], level: tuple[str, float] | Non
     def up(value: float) -> float:
         return TOP + (high - value) / (high - low) * (HEIGHT - TOP - BOTTOM)
 
-    body = _axes(first, last, low, high)
+    body, boxes = _axes(first, last, low, high), []
     if level:
         y = up(level[1])
-        body.append(f'<path d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}" class="grid" style="stroke-dasharray: 5 4"/>')  # fmt: skip  # noqa: E501
+        dashes = 'class="grid" style="stroke-dasharray: 5 4"'
+        body.append(f'<path d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}" {dashes}/>')
         body.append(_text(WIDTH - RIGHT, y - 5, level[0], "end"))
-    taken: list[tuple[float, float, float, float]] = []
+        name = LETTER * len(level[0])
+        boxes = [(WIDTH - RIGHT - name, y - 15, float(WIDTH - RIGHT), y - 3)]
+    taken: list[Box] = boxes
+    for x, y in ((across(point.cost), up(point.value)) for point in points):
+        taken.append((x - 5, y - 5, x + 5, y + 5))
     for point in sorted(points, key=lambda point: (not point.own, point.value)):
         x, y = across(point.cost), up(point.value)
         colour = COLOURS[2] if point.own else COLOURS[0]
@@ -60,10 +68,9 @@ def quality_against_cost(points: Sequence[Point], level: tuple[str, float] | Non
     return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" width="{WIDTH}">{"".join(body)}</svg>'
 
 
-def _label(point: Point, x: float, y: float, taken: list[tuple[float, float, float, float]]) -> str:
-    """The name of a point where no other name is: right of it, left of it, or farther up or down."""
-    name = point.title.split(" (")[0]
-    width = LETTER * len(name)
+def _label(point: Point, x: float, y: float, taken: list[Box]) -> str:
+    """The name of a point where nothing else is: right or left of it, or farther up or down."""
+    name, width = point.title, LETTER * len(point.title)
     places = [
         (side, y + 4 + step * LINE)
         for step in (0, -1, 1, -2, 2, -3, 3)
@@ -80,7 +87,7 @@ def _label(point: Point, x: float, y: float, taken: list[tuple[float, float, flo
     return ""  # the pointer still finds its name
 
 
-def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+def _overlap(a: Box, b: Box) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from palette.eval.metrics.registry import METRICS
+
 
 @dataclass(frozen=True)
 class PaperRow:
@@ -163,11 +165,6 @@ def beside(
         general.append(f"the pictures are not declared to be {dataset} (--dataset {dataset})")
     if "FreeForm" in (manifest.get("protocol") or {}).get("operator", ""):
         general.append("the holes were drawn here, not read from the paper's (--mask-files)")
-    general += [
-        f"the weights of {kind} are not the published ones"
-        for kind, weights in manifest["weights_of_metrics"].items()
-        if not weights["published"]
-    ]
     return [
         ComparedRow(
             **{one.name: getattr(row, one.name) for one in fields(PaperRow) if one.name != FIGURES},
@@ -214,6 +211,12 @@ def _own_reasons(
         reasons.append(
             "CA: by ResNet-50, which the paper's text names; its appendix C.5 names EfficientNet-B0"
         )
+    needed = {METRICS[name].weights for name in measured}
+    reasons += [
+        f"the weights of {kind} are not the published ones"
+        for kind, weights in manifest["weights_of_metrics"].items()
+        if kind in needed and not weights["published"]
+    ]
     if "pd" in measured:
         reasons.append("PD: torchvision's GoogLeNet is not the paper's Inception-v1")
     return reasons

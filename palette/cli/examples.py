@@ -28,7 +28,7 @@ EXAMPLES = {
     ),
     "benchmark": (
         "palette benchmark runs/x4 --data testsets",
-        "palette benchmark runs/all --data testsets --protocols set5-x4,live1-grey-q10 --answer all",
+        "palette benchmark runs/all --data testsets --protocols set5-x4,set14-x4 --answer all",
     ),
     "merge": (
         "palette evaluate runs/x4 --data val --shard 0/2 --out part-0    # and 1/2 elsewhere",

@@ -125,7 +125,8 @@ def test_torch_fidelity_finds_the_same(tmp_path: Path) -> None:
     answers = (0.9 * rng.normal(size=(1300, 128)) @ mixing + 0.1).astype(np.float32)
     theirs = [torch.from_numpy(features) for features in (answers, reference)]
 
-    fid = fid_statistics_to_metric(*map(fid_features_to_statistics, theirs), False)
+    ours, known = (fid_features_to_statistics(features) for features in theirs)
+    fid = fid_statistics_to_metric(ours, known, False)
     a, b = gaussian_of(answers), gaussian_of(reference)
     own = frechet_distance(a.mean, a.covariance, b.mean, b.covariance)
     assert own == pytest.approx(fid["frechet_inception_distance"], rel=1e-6)

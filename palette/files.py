@@ -17,12 +17,13 @@ from palette.errors import IntegrityError, InUse
 
 
 @contextmanager
-def replacing(path: Path, by: Path | None = None) -> Iterator[Path]:
+def replacing(path: Path, by: Path | None = None, flush_name: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; what the block wrote there takes the name at its end.
 
     The bytes reach the disk before the name does (fsync, rename, fsync of the folder). Where the
     block raises, the temporary file is removed and an older ``path`` stays as it was. ``by`` is
-    another temporary path, on the same disk.
+    another temporary path, on the same disk. Without ``flush_name`` a power failure may lose the new
+    file, but leaves no half of it.
     """
     # Hidden, so that a listing of pictures passes over what a killed process left behind.
     temporary = by or path.with_name(f".{uuid4().hex[:16]}.partial")
@@ -33,12 +34,13 @@ def replacing(path: Path, by: Path | None = None) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-    _flush_folder(path.parent)
+    if flush_name:
+        _flush_folder(path.parent)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes, flush_name: bool = True) -> None:
     """Write a file; see :func:`replacing`."""
-    with replacing(path) as temporary:
+    with replacing(path, flush_name=flush_name) as temporary:
         temporary.write_bytes(data)
 
 

@@ -161,7 +161,7 @@ class _Batch:
         quality = job.output.quality_of(target)
         data = as_file(target, *restored, quality, job.output.strip_metadata)
         self._manifest.add(replace(wanted, output=hashlib.sha256(data).hexdigest()))
-        write_bytes(target, data)
+        write_bytes(target, data, flush_name=False)  # one that is lost is restored again
         return False
 
 

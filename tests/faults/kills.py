@@ -16,14 +16,15 @@ from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from palette.progress import Progress
 from palette.seeding import rng
 
 Command = Sequence[str]
 Contents = dict[str, bytes]
 """The files of a folder by their path below it, hidden ones apart."""
 
-HANGS_SECONDS = 60
-"""A command that takes longer is taken to hang: it ends, with a traceback."""
+HANGS_SECONDS = 300
+"""A command that takes longer, on a busy machine too, is taken to hang: it ends with a traceback."""
 
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(
@@ -59,22 +60,24 @@ def survive(work: Work, kills: int, seed: int = 0) -> Kills:
     lost, nothing half, and that going on ends in the files of an uninterrupted run."""
     whole, seconds = _uninterrupted(work)
     at_work = attempts = 0
-    while at_work < kills:
-        assert attempts < 10 * kills, "the command ends before it can be killed"
-        moment = float(rng(seed, "kill", attempts).random()) * seconds
-        attempts += 1
-        _empty(work.out)
-        if not _killed(work, moment):
-            continue
-        at_work += 1
-        work.sound(whole)
-        code, text = run(work.again(), work.out.parent)
-        assert code == 0, f"kill {attempts} after {moment:.3f} s: {text}"
-        found = contents(work.out)
-        assert found.keys() == whole.keys(), f"kill {attempts} after {moment:.3f} s"
-        for name, content in found.items():
-            expected = work.same(name, whole[name])
-            assert work.same(name, content) == expected, f"kill {attempts}: {name} differs"
+    with Progress(kills, work.command[0], "kills") as bar:
+        while at_work < kills:
+            assert attempts < 10 * kills, "the command ends before it can be killed"
+            moment = float(rng(seed, "kill", attempts).random()) * seconds
+            attempts += 1
+            _empty(work.out)
+            if not _killed(work, moment):
+                continue
+            at_work += 1
+            bar.update()
+            work.sound(whole)
+            code, text = run(work.again(), work.out.parent)
+            assert code == 0, f"kill {attempts} after {moment:.3f} s: {text}"
+            found = contents(work.out)
+            assert found.keys() == whole.keys(), f"kill {attempts} after {moment:.3f} s"
+            for name, content in found.items():
+                expected = work.same(name, whole[name])
+                assert work.same(name, content) == expected, f"kill {attempts}: {name} differs"
     return Kills(at_work, attempts, seconds)
 
 

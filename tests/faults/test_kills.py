@@ -18,7 +18,7 @@ from palette.data.hdf5 import verify
 KILLS = int(os.environ.get("PALETTE_KILLS", "2"))
 """Of each command."""
 
-pytestmark = pytest.mark.timeout(60 + 30 * KILLS)
+pytestmark = pytest.mark.timeout(60 + 120 * KILLS)
 
 SETTINGS = {
     "steps": 6,

@@ -22,8 +22,8 @@ def replacing(path: Path, by: Path | None = None, flush_name: bool = True) -> It
 
     The bytes reach the disk before the name does (fsync, rename, fsync of the folder). Where the
     block raises, the temporary file is removed and an older ``path`` stays as it was. ``by`` is
-    another temporary path, on the same disk. Without ``flush_name`` a power failure may lose the new
-    file, but leaves no half of it.
+    another temporary path, on the same disk. Without ``flush_name`` a power failure may lose the
+    new file, but leaves no half of it.
     """
     # Hidden, so that a listing of pictures passes over what a killed process left behind.
     temporary = by or path.with_name(f".{uuid4().hex[:16]}.partial")

@@ -45,7 +45,7 @@ def begun(run: Path, given: Mapping[str, Any]) -> tuple[RunConfig, Sequence[Memb
     """The configuration of a run that was begun, under what is ``given``, and its tasks."""
     values = read_toml(run / "config.toml")
     with of_file(run / "config.toml"):
-        return resolve(values.get("task", ""), values, given)
+        return resolve(str(values.get("task", "")), values, given)
 
 
 def suited(config: RunConfig, members: Sequence[Member]) -> RunConfig:

@@ -15,7 +15,7 @@ import tempfile
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -27,10 +27,11 @@ from fuzz_subjects import Subject, subjects
 from mutations import mutated
 
 from palette.errors import PaletteError
+from palette.progress import Progress
 from palette.seeding import rng
 
-SECONDS = 20.0
-"""A reader that takes longer is taken to hang."""
+SECONDS = 120.0
+"""A reader that takes longer, on a busy machine too, is taken to hang."""
 FAILURES = ("crash", "hang", "traceback", "unnamed", "silent")
 """What no mutation may come to. Beside them: refused, warned, read (as the format has no checksum,
 it may be another picture), and same (the damage is where nothing is read)."""
@@ -54,15 +55,18 @@ def fuzz(count: int, seed: int = 0, first: int = 0, keep: Path | None = None) ->
     with tempfile.TemporaryDirectory() as folder:
         made = subjects(Path(folder) / "whole")
         outcomes: list[Outcome] = []
-        while len(outcomes) < count:
-            start = first + len(outcomes)
-            outcomes += _until_it_ends(made, Path(folder), seed, start, first + count, keep)
+        with Progress(count, "fuzz", "mutations") as bar:
+            while len(outcomes) < count:
+                start, stop = first + len(outcomes), first + count
+                for outcome in _until_it_ends(made, Path(folder), seed, start, stop, keep):
+                    outcomes.append(outcome)
+                    bar.update()
     return outcomes
 
 
 def _until_it_ends(
     made: Sequence[Subject], folder: Path, seed: int, start: int, stop: int, keep: Path | None
-) -> list[Outcome]:
+) -> Iterator[Outcome]:
     """Those of one worker: all of them, or up to one that crashes or hangs."""
     ours, theirs = multiprocessing.Pipe(duplex=False)
     context = multiprocessing.get_context("fork")
@@ -70,26 +74,23 @@ def _until_it_ends(
     worker = context.Process(target=_work, args=arguments, daemon=True)
     worker.start()
     theirs.close()
-    found: list[Outcome] = []
     try:
-        while len(found) < stop - start:
-            number = start + len(found)
+        for number in range(start, stop):
             subject = made[number % len(made)].name
             if not ours.poll(SECONDS):
-                found.append(Outcome(number, subject, "hang", f"more than {SECONDS:g} s"))
+                yield Outcome(number, subject, "hang", f"more than {SECONDS:g} s")
                 break
             try:
-                found.append(ours.recv())
+                yield ours.recv()
             except EOFError:
                 worker.join()
-                found.append(Outcome(number, subject, "crash", f"exit code {worker.exitcode}"))
+                yield Outcome(number, subject, "crash", f"exit code {worker.exitcode}")
                 break
     finally:
         worker.kill()
         worker.join()
         for subject in made:  # it may not have put back what it had damaged
             subject.path.write_bytes(subject.whole)
-    return found
 
 
 def _work(

@@ -24,7 +24,7 @@ Contents = dict[str, bytes]
 """The files of a folder by their path below it, hidden ones apart."""
 
 HANGS_SECONDS = 300
-"""A command that takes longer, on a busy machine too, is taken to hang: it ends with a traceback."""
+"""A command that takes longer, even on a busy machine, hangs: it ends with a traceback."""
 
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(

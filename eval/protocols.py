@@ -14,6 +14,7 @@ from palette.degradations import Degradation
 from palette.degradations.grayscale import Grayscale
 from palette.degradations.jpeg import Jpeg
 from palette.degradations.masks import Border, Centre, Hole
+from palette.degradations.matlab import SrMatlab
 from palette.degradations.palette_paper import PALETTE_JPEG, SrBicubic
 from palette.degradations.strokes import FreeForm
 from palette.errors import UserError, nearest
@@ -120,6 +121,16 @@ _ALL = (
         dataset="imagenet-validation",
         reference_count=50_000,
         paper=papers.SR3_64_256,
+    ),
+    Protocol(
+        "imagenet-x4",
+        "super-resolution",
+        SrMatlab(4),
+        ("fid", "is", "ca", "psnr", "ssim", "consistency", "drift"),
+        side=256,
+        dataset="imagenet-validation",
+        reference_count=50_000,
+        paper=literature.X4,
     ),
     _photos("super-resolution", "super-resolution", None, "consistency"),
     _photos("jpeg", "jpeg-restoration", PALETTE_JPEG),

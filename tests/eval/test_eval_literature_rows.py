@@ -162,6 +162,12 @@ OTHERS = [
     ("palette-inpainting-center", "DBIM, 100 evaluations", "3.88/72.6", "arXiv v1, table 6"),
     ("palette-inpainting-center", "IBMD-DDBM, 4 evaluations", "4.03/72.2", "arXiv v1, table 6"),
     ("palette-inpainting-center", "IBMD-DDBM, 2 evaluations", "4.23/72.3", "arXiv v1, table 6"),
+    ("imagenet-x4", "DDRM, 20 evaluations", "21.3/63.2", "arXiv v1, table 1"),
+    ("imagenet-x4", "DDNM, 100 evaluations", "13.6/65.5", "arXiv v1, table 1"),
+    ("imagenet-x4", "ΠGDM, 100 evaluations", "3.6/72.1", "arXiv v1, table 1"),
+    ("imagenet-x4", "ADM, 1000 evaluations", "14.8/66.7", "arXiv v1, table 1"),
+    ("imagenet-x4", "I²SB, 1000 evaluations", "2.8/70.7", "arXiv v1, table 1"),
+    ("imagenet-x4", "IBMD-I²SB, 1 evaluation", "2.5/72.4", "arXiv v1, table 1"),
 ]
 
 

@@ -33,6 +33,7 @@ FROZEN = {
     "palette-uncropping": "b483e8b4f306",
     "sr3-16-128": "9c62b8a97e95",
     "sr3-64-256": "2985f24c6583",
+    "imagenet-x4": "5135505cb589",
     "photos-super-resolution": "c706e2ec27e5",
     "photos-jpeg": "01463081c2e9",
     "photos-colorization": "e028e72749d2",

@@ -53,9 +53,11 @@ def torchrun(
     def end(disturb: Callable[[int], object]) -> tuple[int, str]:
         try:
             disturb(process.pid)
-            code = process.wait(timeout=200)
+            code = process.wait(timeout=600)
         finally:
-            process.kill()
+            if process.poll() is None:
+                process.terminate()  # so torchrun ends its ranks, which a kill would leave behind
+                process.wait(timeout=60)
         return code, (folder / "stderr").read_text()
 
     return end
@@ -127,6 +129,7 @@ def test_two_ranks_are_one_and_a_killed_one_ends_both(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(("count", "batch", "accumulate"), [(2, 8, 1), (4, 8, 1), (4, 2, 4)])
 def test_any_number_of_ranks_and_passes(
     tmp_path: Path, photos: Path, alone: Path, count: int, batch: int, accumulate: int
@@ -138,6 +141,7 @@ def test_any_number_of_ranks_and_passes(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_one_rank_goes_on_as_two_and_both_stop_at_a_signal(
     tmp_path: Path, photos: Path, alone: Path
 ) -> None:
@@ -158,6 +162,7 @@ def test_one_rank_goes_on_as_two_and_both_stop_at_a_signal(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_picture_that_only_one_rank_reads_is_named_once(tmp_path: Path, photos: Path) -> None:
     shutil.copytree(photos, tmp_path / "photos")
     broken = tmp_path / "photos" / "b" / "broken.png"
@@ -177,10 +182,15 @@ def test_a_picture_that_only_one_rank_reads_is_named_once(tmp_path: Path, photos
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("flags", "code", "message"),
     [
-        (["--train.batch", "3"], 2, "a step has 12 crops, which 2 ranks cannot share evenly"),
+        (
+            ["--train.batch", "3", "--train.accumulate", "1"],
+            2,
+            "a step has 3 crops, which 2 ranks cannot share evenly",
+        ),
         (["--train.device", "cuda:1"], 2, "device is 'cuda:1'"),
         (["--data", "nowhere"], 2, "nowhere"),
         (["--dry-run"], 2, "--dry-run plans for one device: give it without torchrun"),

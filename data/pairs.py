@@ -70,7 +70,13 @@ def check_inputs(source: Source, task: Task) -> None:
             )
         return
     if task.masked:
-        raise UserError(f"{task.name} makes holes in the pictures: leave --data.input out")
+        frozen = isinstance(source, Pairs) and source.drawn is not None
+        cure = (
+            "name the folder clean/ by --data, mask/ by --mask-files"
+            if frozen
+            else ("leave --data.input out")
+        )
+        raise UserError(f"{task.name} makes holes in the pictures: {cure}")
     if isinstance(source, Pairs) and source.scale != (task.scale or 1):
         raise UserError(
             f"the pairs have the scale ×{source.scale}, the model ×{task.scale or 1}: "

@@ -69,6 +69,13 @@ def test_a_model_is_judged_on_them_and_grouped_by_their_records(
     np.testing.assert_array_equal(written, frozen)
 
 
+def test_a_model_that_fills_holes_is_told_how(
+    frozen: Path, trained: dict[str, Path], tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match="name the folder clean/ by --data, mask/ by --mask-files"):
+        palette.evaluate(trained["inpainting"], frozen, tmp_path / "report")
+
+
 def test_paired_trains_on_them(frozen: Path, packed: Path, tmp_path: Path) -> None:
     from conftest import TINY
 

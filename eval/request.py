@@ -65,6 +65,16 @@ class WeightsFiles:
     """torchvision's AlexNet, for lpips and diversity-lpips."""
     squeezenet: Annotated[Path | None, tyro.conf.arg(name="weights-squeezenet")] = None
     """torchvision's SqueezeNet 1.1, for lpips-squeeze; .pth or .safetensors."""
+    dists: Annotated[Path | None, tyro.conf.arg(name="weights-dists")] = None
+    """pyiqa's file for dists."""
+    niqe: Annotated[Path | None, tyro.conf.arg(name="weights-niqe")] = None
+    """pyiqa's .mat for niqe, or BasicSR's niqe_pris_params.npz."""
+    musiq: Annotated[Path | None, tyro.conf.arg(name="weights-musiq")] = None
+    """pyiqa's file for musiq."""
+    clip: Annotated[Path | None, tyro.conf.arg(name="weights-clip")] = None
+    """OpenAI's RN50.pt, for clip-iqa."""
+    topiq: Annotated[Path | None, tyro.conf.arg(name="weights-topiq")] = None
+    """pyiqa's file for topiq."""
 
 
 @dataclass(frozen=True)
@@ -74,10 +84,10 @@ class Measuring:
     metrics: Names | None = None
     """Names with commas: psnr, ssim, psnr-b, psnr-b-colour, ms-ssim, psnr-hole, ssim-hole (both:
     hole), consistency, drift-red, drift-green, drift-blue (all: drift), octave-1, octave-2,
-    octave-3 (all: octaves), lpips, lpips-squeeze, pd, ca, ca-top5, fid, kid, is, precision, recall;
-    of a model also diversity, diversity-lpips, diversity-ms-ssim, cas, cas-top5. None: psnr,ssim,
-    of a model octaves too, or hole where its task fills holes; with a protocol what that
-    measures."""
+    octave-3 (all: octaves), lpips, lpips-squeeze, dists, topiq, niqe, musiq, clip-iqa, pd, ca,
+    ca-top5, fid, kid, is, precision, recall; of a model also diversity, diversity-lpips,
+    diversity-ms-ssim, cas, cas-top5. None: psnr,ssim, of a model octaves too, or hole where its
+    task fills holes; with a protocol what that measures."""
     luma: bool = False
     """PSNR and SSIM of BT.601 luma instead of RGB."""
     border: int = 0

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from palette.eval.metrics import per_picture, set_metrics
+from palette.eval.metrics import iqa, per_picture, set_metrics
 from palette.eval.metrics.cas import Hits
 from palette.eval.metrics.cell import Cell
 from palette.eval.metrics.consistency import colour_drift, consistency, octave_error
@@ -96,6 +96,15 @@ def _octave(number: int, frequencies: str) -> Metric:
         "as in every mean answer; above 0 there is more than the truth has: noise.",
     )
 
+
+def _by_pyiqa(
+    name: str, title: str, better: Literal["higher", "lower"], digits: int, expect: str
+) -> Metric:
+    how = PerPicture(iqa.judged_by(name))
+    return Metric(title, "", better, digits, how, expect, weights=iqa.JUDGES[name].weights)
+
+
+_ALONE = "Looks at the answer alone, without its original: "
 
 _CAS = (
     "Accuracy on real pictures of a classifier trained on this row's pictures alone: highest for "
@@ -199,6 +208,19 @@ METRICS: dict[str, Metric] = {
         "LPIPS in SqueezeNet's features, whose file is small. Its figures are not those of LPIPS, "
         "which papers print.",
         weights="squeezenet",
+    ),
+    "dists": _by_pyiqa(
+        "dists", "DISTS", "lower", 4, "Structure and texture in VGG's features, not place by place."
+    ),
+    "topiq": _by_pyiqa(
+        "topiq", "TOPIQ", "higher", 4, "Quality beside the original, as people scored KADID-10k."
+    ),
+    "niqe": _by_pyiqa(
+        "niqe", "NIQE", "lower", 3, f"{_ALONE}how far its statistics are from photographs'."
+    ),
+    "musiq": _by_pyiqa("musiq", "MUSIQ", "higher", 2, f"{_ALONE}as people scored KonIQ-10k."),
+    "clip-iqa": _by_pyiqa(
+        "clip-iqa", "CLIP-IQA", "higher", 4, f"{_ALONE}whether CLIP calls it good and sharp."
     ),
     "pd": Metric(
         "PD-GoogLeNet",

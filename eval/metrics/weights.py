@@ -12,11 +12,15 @@ from palette.files import sha256
 
 @dataclass(frozen=True)
 class Published:
-    """A weights file that papers or libraries refer to; ``sha256`` may be its beginning only."""
+    """A weights file that papers or libraries refer to; ``sha256`` may be its beginning only.
+
+    ``folder`` is where its library keeps it, below torch's.
+    """
 
     file: str
     sha256: str
     origin: str
+    folder: str = "checkpoints"
 
 
 PUBLISHED = {
@@ -31,8 +35,27 @@ PUBLISHED = {
     "squeezenet": Published(
         "squeezenet1_1-b8a52dc0.pth", "b8a52dc0", "torchvision's SqueezeNet 1.1"
     ),
+    "dists": Published("DISTS_weights-f5e65c96.pth", "f5e65c96", "pyiqa's DISTS", "pyiqa"),
+    "niqe": Published(
+        "niqe_modelparameters.mat",
+        "",
+        "pyiqa's NIQE; BasicSR's niqe_pris_params.npz has the same",
+        "pyiqa",
+    ),
+    "musiq": Published(
+        "musiq_koniq_ckpt-e95806b9.pth", "e95806b9", "pyiqa's MUSIQ, of KonIQ-10k", "pyiqa"
+    ),
+    "clip": Published(
+        "RN50.pt",
+        "afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762",
+        "OpenAI's CLIP, ResNet-50",
+        "clip",
+    ),
+    "topiq": Published(
+        "cfanet_fr_kadid_res50-2c4cc61d.pth", "2c4cc61d", "pyiqa's TOPIQ, of KADID-10k", "pyiqa"
+    ),
 }
-"""By kind, which is NAME of the flag --weights-NAME."""
+"""By kind, which is NAME of the flag --weights-NAME. A digest of "" is not known."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +68,8 @@ class Weights:
 
     @property
     def published(self) -> bool:
-        return self.sha256.startswith(PUBLISHED[self.kind].sha256)
+        known = PUBLISHED[self.kind].sha256
+        return bool(known) and self.sha256.startswith(known)
 
     def load(self) -> dict[str, Any]:
         """The tensors of a .safetensors or a PyTorch file; UserError where it holds others."""
@@ -83,21 +107,26 @@ def find(kind: str, path: str | Path | None = None) -> Weights:
     import torch
 
     published = PUBLISHED[kind]
-    usual = Path(torch.hub.get_dir()) / "checkpoints" / published.file
+    usual = Path(torch.hub.get_dir()) / published.folder / published.file
     chosen = usual if path is None else Path(path)
     if not chosen.is_file():
         raise UserError(
-            f"weights {chosen} are missing: get {published.file} ({published.origin}; SHA-256 "
-            f"{published.sha256}{'…' if len(published.sha256) < 64 else ''}), put it at {usual} "
-            f"or name it with --weights-{kind}"
+            f"weights {chosen} are missing: get {published.file} ({published.origin}"
+            f"{_digest_of(published)}), put it at {usual} or name it with --weights-{kind}"
         )
     found = Weights(kind, chosen, sha256(chosen))
-    if path is None and not found.published:
+    if path is None and published.sha256 and not found.published:
         raise UserError(
             f"{chosen} has SHA-256 {found.sha256} where {published.sha256} is expected: fetch it "
             f"again, or name it with --weights-{kind} to use these other weights on purpose"
         )
     return found
+
+
+def _digest_of(published: Published) -> str:
+    if not published.sha256:
+        return ""
+    return f"; SHA-256 {published.sha256}{'…' if len(published.sha256) < 64 else ''}"
 
 
 def _first_line(error: Exception) -> str:

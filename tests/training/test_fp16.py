@@ -23,15 +23,17 @@ def set_scale(run: Path, step: int, scale: float) -> None:
 
 def test_it_learns_what_float32_learns(tmp_path: Path, photos: Path) -> None:
     runs = [
-        run(tmp_path / name, photos, 12, "super-resolution", precision=name, log_every=1)
+        run(tmp_path / name, photos, 6, "super-resolution", precision=name, log_every=1)
         for name in ("fp32", "fp16")
     ]
     found = [torch.tensor([line["loss"] for line in lines(one)]) for one in runs]
     assert not torch.equal(*found)
     torch.testing.assert_close(*found, rtol=0.02, atol=0)
-    assert about(runs[1], 12)["format"]["precision"] == "fp16"
-    assert (about(runs[0], 12)["scaler"], about(runs[1], 12)["scaler"]["scale"]) == ({}, 65536.0)
-    restored = palette.load(runs[1], precision="fp16").restore(next(photos.rglob("*.png")))
+    assert about(runs[1], 6)["format"]["precision"] == "fp16"
+    assert (about(runs[0], 6)["scaler"], about(runs[1], 6)["scaler"]["scale"]) == ({}, 65536.0)
+    restored = palette.load(runs[1], precision="fp16", answer="mean").restore(
+        next(photos.rglob("*.png"))
+    )
     assert restored.size
 
 
@@ -61,15 +63,15 @@ def test_a_scale_that_is_too_large_is_halved_and_the_step_skipped(
 ) -> None:
     """The last step too, which is then no divergence."""
     out = run(tmp_path / "run", photos, 2, precision="fp16", log_every=1)
-    set_scale(out, 2, 2.0**40)
+    set_scale(out, 2, 2.0**26)
     palette.resume(out, steps=4)
     state = about(out, 4)
-    assert (state["updates"], state["scaler"]["scale"]) == (2, 2.0**38)
+    assert (state["updates"], state["scaler"]["scale"]) == (2, 2.0**24)
     assert [line["gradient_norm"] is None for line in lines(out)] == [False, False, True, True]
     before = {name: value for name, value in saved(out, 2).items() if name.startswith("weights")}
     assert all(torch.equal(value, saved(out, 4)[name]) for name, value in before.items())
-    palette.resume(out, steps=30)
-    assert about(out, 30)["updates"] > 2
+    palette.resume(out, steps=16)
+    assert about(out, 16)["updates"] > 2
 
 
 def test_a_loss_that_is_not_finite_is_no_matter_of_scale(

@@ -200,7 +200,8 @@ def _own_reasons(
     if not measured:
         reasons.append("none of its metrics was measured")
     if row.count is not None and manifest["pictures"] != row.count:
-        reasons.append(f"{manifest['pictures']} pictures, not {row.count}")
+        pictures = "picture" if manifest["pictures"] == 1 else "pictures"
+        reasons.append(f"{manifest['pictures']} {pictures}, not {row.count}")
     reference = manifest.get("reference") or {"count": manifest["pictures"]}
     if "fid" in measured and reference_count and reference["count"] != reference_count:
         reasons.append(

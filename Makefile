@@ -10,7 +10,7 @@ export PALETTE_TEST_DATA ?=
 .PHONY: demo test test-all lint bench faults fuzz wheel-test clean help
 
 help:
-	@echo "make demo        install, train a small model for two minutes, write a report"
+	@echo "make demo        install, restore photographs at every task, write a report"
 	@echo "make test        install, run the tests (make test-all: the long ones too)"
 	@echo "make lint        ruff and pyright"
 	@echo "make wheel-test  build the wheel, unpack it alone, run it outside of the checkout"

@@ -1,7 +1,7 @@
 """Make the strips of README.md and docs: held-out bundled photographs through trained models.
 
     python docs/make_strips.py RUNS      # RUNS/super-resolution, RUNS/jpeg-restoration, …
-    python docs/make_strips.py RUN       # one run of several tasks
+    python docs/make_strips.py photos    # one model of several tasks
 
 Each strip is what the user holds | the mean answer | one sample | the original.
 """
@@ -49,13 +49,11 @@ def models(runs: Path) -> dict[str, Restorer]:
     if found:
         return found
     _, members = read_model(runs)
-    names = {member.task.name for member in members if member.task.scale in (None, SCALE)}
-    scales = {"super-resolution": SCALE}
-    return {
-        name: palette.load(runs, task=name, scale=scales.get(name))
-        for name in CROPS
-        if name in names
-    }
+    named: dict[str, str] = {}  # of several members for a task the first
+    for member in members:
+        if member.task.scale in (None, SCALE):
+            named.setdefault(member.task.name, member.name)
+    return {name: palette.load(runs, task=named[name]) for name in CROPS if name in named}
 
 
 def main(runs: Path) -> None:

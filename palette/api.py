@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from palette.config import DataConfig, RunConfig, from_dict, read_settings
 from palette.errors import IntegrityError, UserError, of_file
+from palette.models import DEFAULT
 from palette.resolving import begun, resolve
 from palette.tasks.choosing import find_member
 from palette.tasks.generalist import make_trainable
@@ -161,7 +162,7 @@ def resume(
 
 
 def load(
-    model: str | Path,
+    model: str | Path = DEFAULT,
     *,
     task: str | None = None,
     scale: int | None = None,
@@ -169,7 +170,7 @@ def load(
     precision: str = "auto",
     **sampling: Any,
 ) -> Restorer:
-    """Load a run folder or a model folder.
+    """Load a run folder, a model folder or a model that comes with the package: "photos".
 
     ``task``, and ``scale`` where it has several, choose one of the tasks that the model serves; a
     model of one task needs neither.

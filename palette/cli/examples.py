@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 EXAMPLES = {
-    "demo": ("palette demo", "palette demo --steps 2000 --out longer"),
+    "demo": ("palette demo", "palette demo --train --out first-run"),
     "train": (
         "palette train super-resolution --data photos --out runs/x4 --scale 4",
         "palette train generalist --tasks jpeg-restoration:2,denoising --data photos --out run",
@@ -11,7 +11,7 @@ EXAMPLES = {
     "resume": ("palette resume runs/x4", "palette resume runs/x4 --steps 20000"),
     "watch": ("palette watch runs/x4", "palette watch runs/x4 --html watch.html"),
     "restore": (
-        "palette restore runs/x4 small.jpg large.png",
+        "palette restore small.jpg large.png --task super-resolution --scale 4",
         "palette restore runs/jpeg in/ out/ --answer mean --suffix _clean",
     ),
     "search": (
@@ -20,7 +20,7 @@ EXAMPLES = {
     ),
     "evaluate": (
         "palette evaluate runs/x4 --data val --out report",
-        "palette evaluate runs/all --task denoising --data val --answer mean --out report",
+        "palette evaluate photos --task denoising --data val --answer mean --out report",
     ),
     "compare": (
         "palette compare theirs/ originals/ --out report",

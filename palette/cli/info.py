@@ -31,7 +31,7 @@ class Info:
 
 
 def run(args: Info) -> int:
-    if any((args.path / name).exists() for name in ("model.json", "model/model.json", "run.json")):
+    if _is_model(args.path):
         print(json.dumps(_of_model(args.path), indent=2))
         return OK
     from palette.data.survey import survey
@@ -44,6 +44,14 @@ def run(args: Info) -> int:
         _write_sheet(args.path, [one.name for one in found.seen], sheet)
     print(json.dumps(found.as_json(), indent=2))
     return SOME_FAILED if found.broken else OK
+
+
+def _is_model(path: Path) -> bool:
+    from palette.models import shipped
+
+    files = ("model.json", "model/model.json", "run.json")
+    named = not path.exists() and str(path) in shipped()
+    return named or any((path / name).exists() for name in files)
 
 
 def _of_model(path: Path) -> dict[str, Any]:

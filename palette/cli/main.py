@@ -28,7 +28,7 @@ from palette.errors import (
 from palette.launch import launched
 
 COMMANDS = {
-    "demo": "train a small model on bundled photographs for two minutes and show what it does",
+    "demo": "show what the model of the package makes of photographs, at each of its tasks",
     "train": "train TASK on a folder of pictures",
     "resume": "continue a stopped run, or a finished one to more steps",
     "watch": "show how a training goes, in the terminal or as a page",

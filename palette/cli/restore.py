@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -20,10 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Restore:
-    """Restore pictures. Inputs are never touched; every output is complete or absent."""
+    """Restore pictures. Inputs are never touched; every output is complete or absent.
 
-    model: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="MODEL")]
-    """A run folder or a model folder."""
+    `palette restore IN OUT` is short for `palette restore photos IN OUT`: photos is the model that
+    comes with the package.
+    """
+
+    model: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="[MODEL]")]
+    """A run folder, a model folder or the name of a model of the package."""
     source: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="IN")]
     """A picture, or a folder of pictures."""
     more: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="[IN ...] OUT")]
@@ -53,9 +57,9 @@ class Restore:
 
 def run(args: Restore) -> int:
     shard = parse_shard(args.shard)
+    if not args.more:
+        args = _by_the_default(args)
     *sources, out = args.source, *args.more
-    if not sources:
-        raise UserError(f"{out} has no place to go: give an output file or folder behind it")
     for path in (*sources, out):
         if str(path) == "-":
             raise UserError("- is no path: pictures do not go through pipes, name files or folders")
@@ -65,6 +69,18 @@ def run(args: Restore) -> int:
     if len(sources) == 1 and sources[0].is_file():
         return _restore_one(args, sources[0], out)
     return _restore_several(args, sources, out, shard)
+
+
+def _by_the_default(args: Restore) -> Restore:
+    """Two paths are a picture and its place, unless the first is a model."""
+    from palette.checkpoint import holds_model
+    from palette.models import DEFAULT
+
+    if holds_model(args.model):
+        raise UserError(
+            f"{args.source} has no place to go: give an output file or folder behind it"
+        )
+    return replace(args, model=Path(DEFAULT), source=args.model, more=(args.source,))
 
 
 def _restore_one(args: Restore, source: Path, out: Path) -> int:

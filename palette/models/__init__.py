@@ -1,0 +1,13 @@
+"""Models that come with the package, by name: `palette restore photos IN OUT`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+DEFAULT = "photos"
+
+
+def shipped() -> dict[str, Path]:
+    """Their folders; each holds weights, model.json and a card (README.md)."""
+    folders = sorted(Path(__file__).parent.glob("*/model.json"))
+    return {file.parent.name: file.parent for file in folders}

@@ -171,9 +171,11 @@ def load_model(folder: Path, device: str | torch.device = "cpu") -> Model:
         targets = tuple(from_dict(Target, one) for one in info["targets"])
     weights = _load_tensors(folder / WEIGHTS, digest)
     try:
+        if config.model.blocks * len(config.model.multipliers) > len(weights):
+            raise ValueError(f"{len(weights)} tensors are too few for its blocks")
         denoiser = Denoiser(config.model, config.data.size)
         denoiser.load_state_dict(weights)
-    except RuntimeError as error:
+    except (RuntimeError, ValueError, TypeError, ArithmeticError, MemoryError) as error:
         reason = " ".join(str(error).split())
         raise IntegrityError(f"{folder}: the weights do not fit model.json: {reason}") from None
     denoiser.requires_grad_(False).eval().to(device)

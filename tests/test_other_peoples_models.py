@@ -52,6 +52,8 @@ def test_a_checkpoint_holds_tensors_and_json_alone(trained: dict[str, Path]) -> 
         ("model.json", {"targets": [{"residual": "maybe"}]}, "model.json is damaged: residual is"),
         ("model.json", {"config": None}, "model.json is damaged"),
         ("model.json", {"sha256": 7}, "SHA-256 differs"),
+        ("model.json", {"config": {"blocks": 10**30}}, "weights do not fit model.json"),
+        ("model.json", {"config": {"width": 10**30}}, "weights do not fit model.json"),
         ("searched.json", {"searched": [{"eta": None}]}, "searched.json is damaged"),
     ],
 )
@@ -62,6 +64,10 @@ def test_what_its_json_lacks_is_named(
     about = json.loads((model / "model.json").read_text())
     empty = {"schema": 1, "weights": about["sha256"], "searched": []}
     whole = about if name == "model.json" else empty
+    if isinstance(change.get("config"), dict):  # of the network
+        config = json.loads(json.dumps(about["config"]))
+        config["model"] |= change["config"]
+        change = {"config": config}
     (model / name).write_text(json.dumps({**whole, **change}))
     with pytest.raises(IntegrityError, match=message) as caught:
         palette.load(model)

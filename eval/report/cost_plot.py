@@ -11,8 +11,8 @@ from palette.eval.report.plots import COLOURS
 
 WIDTH, HEIGHT = 520, 300
 LEFT, RIGHT, TOP, BOTTOM = 52, 16, 18, 42
-LETTER = 6.2
-"""Pixels that a letter takes, about."""
+LETTER = 7.0
+"""Pixels that a letter takes, at most as a rule."""
 LINE = 13
 """Pixels between the baselines of two labels."""
 
@@ -79,7 +79,7 @@ def _label(point: Point, x: float, y: float, taken: list[Box]) -> str:
     for side, at in places:
         left = x + 9 if side == "start" else x - 9 - width
         box = (left, at - 10, left + width, at + 2)
-        inside = left >= LEFT and left + width <= WIDTH - 2 and TOP - 8 < at < HEIGHT - BOTTOM
+        inside = left >= LEFT and left + width <= WIDTH and TOP - 8 < at < HEIGHT - BOTTOM
         if inside and not any(_overlap(box, other) for other in taken):
             taken.append(box)
             bold = ' font-weight="600"' if point.own else ""

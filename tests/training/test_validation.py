@@ -236,7 +236,7 @@ def told(
     names: list[list[str]] = []
 
     def tell(folder: RunFolder, resume: bool) -> None:
-        held = [] if folder.validation is None else folder.validation._source.ids
+        held = [] if folder.validation is None else folder.validation.source.ids
         names.extend([folder.training_set.source.ids, held])
         raise Told
 

@@ -16,7 +16,8 @@ from palette.eval.evaluate import evaluate_shard, finish
 from palette.eval.pictures import Model
 from palette.eval.report.benchmark import Benchmark, Cost, Judged
 from palette.eval.report.benchmark_files import write
-from palette.eval.suite import Choices, Planned, planned
+from palette.eval.request import Choices, SuiteName
+from palette.eval.suite import Planned, planned
 from palette.progress import Progress
 from palette.shard import Shard
 
@@ -26,7 +27,7 @@ KIND = "benchmark"
 
 def benchmark(
     models: Mapping[str, Model],
-    suite: str,
+    suite: SuiteName,
     data: str | Path,
     out: str | Path,
     open_folder: Callable[[Path], Source],

@@ -10,7 +10,7 @@ import tyro
 
 from palette.cli.evaluate import SampleOf
 from palette.errors import OK, SOME_FAILED
-from palette.eval.suite import Choices, SuiteName
+from palette.eval.request import Choices, SuiteName
 
 SIDE = 512
 """Of the picture that multiply-adds are counted on, as large as a tile."""

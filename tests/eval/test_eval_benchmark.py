@@ -24,8 +24,8 @@ from palette.eval.report.benchmark import Benchmark, Cost, Line, Table
 from palette.eval.report.benchmark_files import as_latex, as_markdown
 from palette.eval.report.benchmark_page import richest
 from palette.eval.report.cost_plot import Point, quality_against_cost
-from palette.eval.request import Request
-from palette.eval.suite import Choices, planned
+from palette.eval.request import Choices, Request
+from palette.eval.suite import planned
 from palette.types import Observation, Picture
 
 COST = Cost("ours", 0.5, 10.0, 512, steps=8, samples=4)

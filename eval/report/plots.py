@@ -136,7 +136,10 @@ def sparkline(values: Sequence[float]) -> str:
 
 def _range(values: Sequence[float]) -> tuple[float, float]:
     low, high = min(values), max(values)
-    margin = (high - low) * 0.06 or abs(high) * 0.5 or 1.0
+    if high - low <= 1e-9 * abs(high):  # equal, or but for rounding
+        margin = abs(high) * 0.5 or 1.0
+    else:
+        margin = (high - low) * 0.06
     return low - margin, high + margin
 
 

@@ -213,7 +213,9 @@ def _train_kill_resume(photos: Path, run: Path, config: dict[str, Any]) -> None:
     palette.resume(run, steps=5)
 
 
-@pytest.mark.parametrize("values", [(-0.031, -0.038), (1e-3, 1e-3), (12.0, 31.0)])
+@pytest.mark.parametrize(
+    "values", [(-0.031, -0.038), (1e-3, 1e-3), (1e-3, 1e-3 - 2e-19), (12.0, 31.0)]
+)
 def test_numbers_beside_a_curve_differ_and_fit(values: tuple[float, float]) -> None:
     """Also of a small range, and of a value that never changes."""
     svg = curves({"gain": list(enumerate(values))}, "", 2, "step")

@@ -82,10 +82,10 @@ def test_a_full_disk_costs_no_more_work(
 
     real, full = folder.write_bytes, [False]
 
-    def writing(path: Path, data: bytes) -> None:
+    def writing(path: Path, data: bytes, **flush: bool) -> None:
         if full[0]:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-        real(path, data)
+        real(path, data, **flush)
 
     monkeypatch.setattr(folder, "write_bytes", writing)
     for name in "defg":

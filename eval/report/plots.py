@@ -136,10 +136,9 @@ def sparkline(values: Sequence[float]) -> str:
 
 def _range(values: Sequence[float]) -> tuple[float, float]:
     low, high = min(values), max(values)
-    if high - low <= 1e-9 * abs(high):  # equal, or but for rounding
-        margin = abs(high) * 0.5 or 1.0
-    else:
-        margin = (high - low) * 0.06
+    if high - low <= 1e-9 * abs(high):  # equal but for rounding
+        low = high
+    margin = (high - low) * 0.06 or abs(high) * 0.5 or 1.0
     return low - margin, high + margin
 
 

@@ -1,12 +1,13 @@
 """Training batches against a plain PIL data set, and how long a training step waits for them.
 
     python benchmarks/loader.py [--batches 12]
+    python benchmarks/loader.py --config recipes/photos.toml --data FOLDER [--batches 60]
 
 The peer is what a tutorial writes: a torch Dataset that opens a file, crops, flips, resizes down
 and up or goes through JPEG with PIL, and converts, in a DataLoader. Both read the same folder with
 the same number of workers, to crops of one size; ours without its cache of decoded pictures, and
 with it. For bsr, a chain of blurs, noises and codecs, the peer still only resizes. The step is a
-whole one of the preset tiny.
+whole one of the preset tiny. With --config, only how long the steps of that training wait.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from palette.config import merge, read_toml
 from palette.data.cache import CachedSource
 from palette.data.images import write
 from palette.data.loader import automatic_workers
@@ -93,13 +95,14 @@ def rate(feed: Iterator[Any], count: int) -> float:
 
 
 def training_set(case: str, folder: Path, workers: int, cache_bytes: int) -> TrainingSet:
-    task, options = CASES[case]
-    settings = {
-        "data": {"path": str(folder), "size": SIZE},
-        "train": {"batch": BATCH, "workers": workers},
-        "options": options,
-    }
-    config, made = resolve(task, settings)
+    """Of a name in ``CASES``, or of a file of settings of a generalist."""
+    settings: dict[str, Any] = {"data": {"path": str(folder)}, "train": {"workers": workers}}
+    if case in CASES:
+        task, options = CASES[case]
+        fixed = {"data": {"size": SIZE}, "train": {"batch": BATCH}, "options": options}
+    else:
+        task, fixed = "generalist", read_toml(Path(case))
+    config, made = resolve(task, merge(settings, fixed))
     return TrainingSet(CachedSource(FolderSource(folder), cache_bytes), made, config)
 
 
@@ -133,7 +136,7 @@ def timed(feed: Iterator[Batch], waits: list[float]) -> Iterator[Batch]:
 
 
 def waiting(case: str, folder: Path, workers: int, steps: int, device: torch.device) -> str:
-    """One line: the median step of the preset tiny, and the share of the time spent waiting."""
+    """One line: the median step, and the share of the time that is spent waiting."""
     ours = training_set(case, folder, workers, 2**30)
     state = State.start(ours, Ranks(device))
     warm_up, times, waits = 3, [], []
@@ -144,7 +147,7 @@ def waiting(case: str, folder: Path, workers: int, steps: int, device: torch.dev
         times.append(time.perf_counter() - begin)
     whole, waited = times[warm_up:], sum(waits[warm_up:])
     return (
-        f"{case:24}{workers:>8}{1000 * statistics.median(whole):>10.1f} ms"
+        f"{Path(case).name:24}{workers:>8}{1000 * statistics.median(whole):>10.1f} ms"
         f"{1000 * waited / steps:>10.1f} ms{100 * waited / sum(whole):>8.1f} %"
     )
 
@@ -152,25 +155,38 @@ def waiting(case: str, folder: Path, workers: int, steps: int, device: torch.dev
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batches", type=int, default=12)
-    count = parser.parse_args().batches
+    parser.add_argument("--config", help="settings of a generalist, to see what its steps wait for")
+    parser.add_argument("--data", type=Path, help="a folder of pictures for --config")
+    args = parser.parse_args()
+    if (args.config is None) != (args.data is None):
+        parser.error("--config and --data need one another")
     cores = len(os.sched_getaffinity(0))
-    device = choose_device("auto")
+    print(f"{cores} cores, {torch.get_num_threads()} threads, torch {torch.__version__}")
+    if args.config is not None:
+        wait([args.config], args.data, args.batches)
+        return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         source = BundledSource("train")
         for index in range(PHOTOGRAPHS):
             write(folder / f"{index:03d}.jpg", source.read(index % len(source)))
-        print(f"{PHOTOGRAPHS} photographs (JPEG), crops of {SIZE}², batch {BATCH}, ")
-        print(f"{cores} cores, torch {torch.__version__}; pictures per second\n")
+        print(f"{PHOTOGRAPHS} photographs (JPEG), crops of {SIZE}², batch {BATCH}; ")
+        print("pictures per second\n")
         print(f"{'':24}{'workers':>8}{'PIL':>10}{'uncached':>10}{'cached':>10}{'cached / PIL':>16}")
         for case in CASES:
             for workers in (0, max(1, cores - 1)):
-                print(race(case, folder, workers, count), flush=True)
-        print(f"\nA step of tiny on {device.type}, waiting for its batch")
-        print(f"{'':24}{'workers':>8}{'step':>13}{'waiting':>13}{'share':>10}")
-        for case in CASES:
-            for workers in sorted({0, 1, automatic_workers(device)}):
-                print(waiting(case, folder, workers, 2 * count, device), flush=True)
+                print(race(case, folder, workers, args.batches), flush=True)
+        wait(list(CASES), folder, 2 * args.batches)
+
+
+def wait(cases: list[str], folder: Path, steps: int) -> None:
+    """Print a table of how long the steps of each case wait."""
+    device = choose_device("auto")
+    print(f"\nA step on {device.type}, waiting for its batch")
+    print(f"{'':24}{'workers':>8}{'step':>13}{'waiting':>13}{'share':>10}")
+    for case in cases:
+        for workers in sorted({0, 1, automatic_workers(device)}):
+            print(waiting(case, folder, workers, steps, device), flush=True)
 
 
 if __name__ == "__main__":

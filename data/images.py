@@ -154,11 +154,29 @@ class Listing:
     others: Counter[str]
     """How many files there are of each other suffix, in lower case; "" are those without one."""
 
+    def passed_over(self) -> str:
+        """ "3 .heic, 1 without a suffix", most frequent first; empty where all are pictures."""
+        found = self.others.most_common()
+        return ", ".join(f"{n} {suffix or 'without a suffix'}" for suffix, n in found)
+
+    def require_pictures(self, root: Path) -> None:
+        """UserError where there are none in the folder ``root``, of which this is the listing."""
+        if not self.pictures:
+            instead = f", only files of other kinds ({self.passed_over()})" if self.others else ""
+            raise UserError(
+                f"{root} holds no pictures{instead}: choose a folder with files that end in "
+                f"{', '.join(SUFFIXES)}"
+            )
+
 
 def list_pictures(root: str | Path, recursive: bool = True) -> list[Path]:
-    """The pictures of :func:`list_folder`; a file is a list of itself."""
+    """The pictures of :func:`list_folder`; a file is a list of itself. UserError for none."""
     root = Path(root)
-    return [root] if root.is_file() else list_folder(root, recursive).pictures
+    if root.is_file():
+        return [root]
+    listing = list_folder(root, recursive)
+    listing.require_pictures(root)
+    return listing.pictures
 
 
 def list_folder(root: str | Path, recursive: bool = True, leave: Iterable[Path] = ()) -> Listing:

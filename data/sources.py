@@ -11,7 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 from numpy.typing import NDArray
 
 from palette.data.decoding import holds_grey, upright_size
-from palette.data.images import SUFFIXES, list_pictures, read, read_stored, require_visible
+from palette.data.images import list_pictures, read, read_stored, require_visible
 from palette.errors import UserError
 from palette.types import Picture
 
@@ -121,11 +121,6 @@ class FolderSource(_Files):
     def __init__(self, root: str | Path) -> None:
         root = Path(root)
         paths = list_pictures(root)
-        if not paths:
-            raise UserError(
-                f"{root}: no pictures in this folder; put files there that end in "
-                f"{', '.join(SUFFIXES)}, or name another folder"
-            )
         top = root.parent if root.is_file() else root
         relative = [path.relative_to(top) for path in paths]
         classes = [path.parent.name for path in relative]

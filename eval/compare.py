@@ -138,11 +138,8 @@ def _named(folder: Path) -> dict[str, Path]:
     """Pictures by name, which is the path below ``folder`` without its suffix."""
     if not folder.is_dir():
         raise UserError(f"there is no folder {folder}: check the path")
-    paths = list_pictures(folder)
-    if not paths:
-        raise UserError(f"{folder} holds no pictures")
     found: dict[str, Path] = {}
-    for path in paths:
+    for path in list_pictures(folder):
         name = path.relative_to(folder).with_suffix("").as_posix()
         if name in found:
             raise IntegrityError(

@@ -244,8 +244,8 @@ def search(
     from palette.restoring.search import search as search_levels
 
     begin = Sampling(**asdict(from_dict(Route, route)), grid="logsnr")
-    restorer = load(model, task=task, scale=scale, device=device, precision=precision)
     source = open_source(data, "held_out", input)
+    restorer = load(model, task=task, scale=scale, device=device, precision=precision)
     crops = take_crops(restorer, source, pictures, seed)
     trial = Trial(restorer, crops, samples, reference_steps)
     before = trial.score(begin)

@@ -113,6 +113,8 @@ def replay(job: DegradeJob, path: Path) -> tuple[list[Record], list[PaletteError
     A picture that differs from what was recorded is written and is an IntegrityError.
     """
     recorded = list(records.read(path))
+    if not recorded:
+        raise UserError(f"{path} records no pictures: name the records.jsonl of a folder")
     for record in recorded:
         if record.name != job.name:
             raise UserError(f"{path} records {record.name!r}, not {job.name!r}: name that one")

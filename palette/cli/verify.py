@@ -21,7 +21,8 @@ class Verify:
 
 def run(args: Verify) -> int:
     if not args.path.is_file():
-        raise UserError(f"there is no file {args.path}: check the path")
+        what = "is a folder" if args.path.is_dir() else "does not exist"
+        raise UserError(f"{args.path} {what}: name a file that `palette pack` made")
 
     from palette.data.hdf5 import verify
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import unicodedata
 import warnings
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,10 +67,9 @@ class Job:
             if folder.is_dir() and source.is_dir() and folder.samefile(source):
                 raise UserError(f"{folder} is the folder of the inputs: choose another one")
         listing = list_folder(source, self.recursive, leave)
+        listing.require_pictures(source)
         if listing.others:
-            warnings.warn(f"{source}: passed over {_counted(listing.others)}", stacklevel=2)
-        if not listing.pictures:
-            raise UserError(f"{source} holds no pictures: choose a folder of pictures")
+            warnings.warn(f"{source}: passed over {listing.passed_over()}", stacklevel=2)
         for path in listing.pictures:
             yield self._item(path, path.relative_to(source))
 
@@ -85,11 +83,6 @@ def target_of(name: Path, output: Output) -> Path:
     if output.format == "auto":
         ending = name.suffix if name.suffix.lower() in FORMATS else ".png"
     return name.with_name(f"{stem_of(name)}{output.suffix}{ending}")
-
-
-def _counted(others: Counter[str]) -> str:
-    """ "3 .heic, 1 without a suffix", most frequent first."""
-    return ", ".join(f"{n} {suffix or 'without a suffix'}" for suffix, n in others.most_common())
 
 
 def _each_once(items: Sequence[Item]) -> list[Item]:

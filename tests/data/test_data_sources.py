@@ -72,7 +72,10 @@ def test_opening_decodes_nothing_and_reading_names_the_broken_picture(folder: Pa
 
 def test_what_holds_no_pictures_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    for where, reason in [("empty", r"empty: no pictures.*\.png"), ("none", "none.*existing")]:
+    for where, reason in [
+        ("empty", r"empty holds no pictures: .*\.png"),
+        ("none", "none.*existing"),
+    ]:
         with pytest.raises(ValueError, match=reason):
             open_source(tmp_path / where)
     with pytest.raises(ValueError, match=r"none\.h5"):

@@ -137,6 +137,14 @@ def test_a_replay_makes_the_same_pictures(folder: Path, tmp_path: Path) -> None:
         assert (out / "degraded" / name).read_bytes() == (again / "degraded" / name).read_bytes()
 
 
+def test_records_without_a_line_are_refused(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "none.jsonl").write_bytes(b"")
+    assert degrade("bsr", folder, tmp_path / "out", "--replay", tmp_path / "none.jsonl") == USAGE
+    assert "none.jsonl records no pictures" in capsys.readouterr().err
+
+
 def test_a_replay_notices_what_differs(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert degrade("jpeg", folder, out) == OK

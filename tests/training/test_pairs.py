@@ -151,7 +151,7 @@ MISFITS: dict[str, tuple[Callable[[Path, Path], Any], str]] = {
     "all files cut off": (truncated, r"/0.png: cannot be decoded"),
     "no pictures": (
         lambda sharp, blurred: shutil.rmtree(blurred) or blurred.mkdir(),
-        "blur: no pictures in this folder",
+        "blur holds no pictures: choose a folder",
     ),
     "no folder": (lambda sharp, blurred: shutil.rmtree(blurred), "blur: no such folder"),
     "nothing to learn": (equal, "in all 20 pairs the input equals the target"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ from palette.degradations import Degradation
 from palette.errors import UserError
 from palette.eval.conventions import Conventions, keyed_rng
 from palette.eval.metrics.pixels import to_uint8
-from palette.eval.pictures import SquareResize
+from palette.eval.pictures import Model, SquareResize
 from palette.eval.report.papers import ComparedRow, PaperRow, beside
 from palette.eval.report.result import Report
 from palette.eval.request import Measuring
@@ -67,6 +68,16 @@ class Protocol:
         if wanted is not None and wanted != task.scale:
             return f"enlarges {wanted} times, the model {task.scale} times"
         return None
+
+    def fitting(self, models: Mapping[str, Model]) -> list[str]:
+        """The tasks of a model, by name, that can be judged by it.
+
+        Where one has the name of its kind, "super-resolution-x4", a part under a name of a user's
+        own, "real-x4", is left out: that was trained for another degradation.
+        """
+        found = [name for name, model in models.items() if not self.misfit(model.task)]
+        kind = {self.task, f"{self.task}-x{self.scale}"}
+        return [name for name in found if name in kind] or found
 
     def pair(self, picture: Picture, one_channel: bool) -> Pair:
         """What a protocol with conventions makes of the picture of a file, as they have it.

@@ -85,8 +85,7 @@ def _claim(models: Mapping[str, Model], source: Source, root: Path, title: str) 
 
 def _fitting(models: Mapping[str, Model], protocol: str) -> dict[str, Model]:
     """The one that a protocol is for; UserError names them where that is none or several."""
-    settled = find_protocol(protocol)
-    fitting = {name: model for name, model in models.items() if not settled.misfit(model.task)}
+    fitting = find_protocol(protocol).fitting(models)
     if len(fitting) > 1:
         raise UserError(
             f"protocol {protocol} fits several: choose --task from {', '.join(fitting)}"
@@ -95,4 +94,4 @@ def _fitting(models: Mapping[str, Model], protocol: str) -> dict[str, Model]:
         raise UserError(
             f"protocol {protocol} fits none of {', '.join(models)}: choose another protocol"
         )
-    return fitting
+    return {fitting[0]: models[fitting[0]]}

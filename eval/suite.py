@@ -52,7 +52,7 @@ def planned(
             raise UserError(f"unknown protocol {name!r} of {suite}: {nearest(name, protocols)}")
         protocol = protocols[name]
         folder = _folder_of(protocol, folders)
-        task = next((t for t, model in models.items() if not protocol.misfit(model.task)), None)
+        task = next(iter(protocol.fitting(models)), None)
         if folder is not None and task is not None:
             found.append(Planned(protocol, folder, task))
         elif only is not None and folder is None:

@@ -234,3 +234,15 @@ def test_a_protocol_takes_the_task_that_it_fits(tmp_path: Path) -> None:
         with pytest.raises(UserError, match=message):
             evaluate_tasks(all_tasks, Crops(), tmp_path / "none", Request(protocol=protocol))
     assert not (tmp_path / "none").exists()
+
+
+def test_a_part_of_its_own_name_stands_back_for_the_protocols_kind(tmp_path: Path) -> None:
+    """As in a model of real-x4 and super-resolution-x4: both enlarge four times."""
+    sr = TASKS["super-resolution"]
+    parts = {"real-x8": sr(degradation="sr_matlab", scale=8), "super-resolution-x2": sr(scale=2)}
+    asked, pictures = Request(("psnr",), protocol="sr3-16-128", limit=1), Faces()
+    for kind in ({}, {"super-resolution-x8": sr(scale=8)}):
+        several = models(**parts, **kind)
+        evaluate_tasks(several, pictures, tmp_path / f"{len(kind)}", asked)
+        chosen = [name for name, model in several.items() if model.calls]
+        assert chosen == [*kind, "real-x8"][:1]

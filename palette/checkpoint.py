@@ -184,10 +184,13 @@ def load_model(folder: Path, device: str | torch.device = "cpu") -> Model:
 
 def _save_tensors(path: Path, tensors: Tensors) -> str:
     """The digest of the file."""
+    path.touch()
+    mode = path.stat().st_mode  # as the umask has it: safetensors lets the owner alone read
     try:
         save_file({name: value.contiguous() for name, value in tensors.items()}, path)
     except safetensors.SafetensorError as error:  # that of the system, in words
         raise MachineError(f"{path} cannot be written: {error}") from None
+    path.chmod(mode)
     return sha256(path)
 
 

@@ -82,4 +82,5 @@ def duration(seconds: float) -> str:
     units = ((365.25 * 86400, "years"), (86400, "days"), (3600, "hours"), (60, "minutes"))
     size, unit = next((u for u in units if seconds >= 2 * u[0]), (1, "seconds"))
     count = seconds / size
-    return f"{count:,.0f} {unit}" if count >= 100 else f"{count:.3g} {unit}"
+    text = f"{count:,.0f}" if count >= 100 else f"{count:.3g}"
+    return "1 second" if (text, unit) == ("1", "seconds") else f"{text} {unit}"

@@ -59,8 +59,8 @@ def test_a_bar_in_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.25, "0.25 seconds"), (119, "119 seconds"), (120, "2 minutes"), (86400 * 3, "3 days"),
-     (365.25 * 86400 * 1120, "1,120 years")],
+    [(0.25, "0.25 seconds"), (1, "1 second"), (119, "119 seconds"), (120, "2 minutes"),
+     (86400 * 3, "3 days"), (365.25 * 86400 * 1120, "1,120 years")],
 )  # fmt: skip
 def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,20 @@ def test_an_export_names_no_place_of_this_machine(generalist: Path, tmp_path: Pa
     assert Path(was["config"]["data"]["path"]).is_absolute()
     assert was["config"]["data"]["path"] not in about
     assert json.loads(about)["config"]["data"]["path"] == "bundled"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such modes")
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_weights_may_be_read_by_whom_the_rest_may(
+    generalist: Path, tmp_path: Path, umask: int
+) -> None:
+    before = os.umask(umask)
+    try:
+        assert main(["export", str(generalist), str(tmp_path / "mine")]) == 0
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "mine").iterdir()}
+    assert set(modes.values()) == {0o666 & ~umask}, modes
 
 
 def test_what_is_refused(

@@ -41,6 +41,8 @@ def planned(
 
     UserError names what there would have to be, where that is none or one of ``only`` is not.
     """
+    if suite not in SUITES:
+        raise UserError(f"suite is {suite!r}: {nearest(suite, SUITES)}")
     if not data.is_dir():
         raise UserError(f"there is no folder {data}: give one that holds Set5/, LIVE1/ …")
     protocols = {protocol.name: protocol for protocol in SUITES[suite]}

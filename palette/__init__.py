@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from palette.api import compare, degrade, evaluate, load, pack, resume, search, train
+    from palette.api import degrade, load, pack, resume, search, train
     from palette.errors import (
         Diverged,
         IntegrityError,
@@ -23,14 +23,17 @@ if TYPE_CHECKING:
         UserError,
     )
     from palette.eval.protocols import Protocol
+    from palette.eval.report.benchmark import Benchmark
     from palette.eval.report.overview import Overview
     from palette.eval.report.result import Report
+    from palette.judging import benchmark, compare, evaluate
     from palette.restoring.restorer import Restorer
     from palette.restoring.sampling import Sampling
 
     __version__: str
 
 __all__ = [
+    "Benchmark",
     "Diverged",
     "InUse",
     "IntegrityError",
@@ -44,6 +47,7 @@ __all__ = [
     "Restorer",
     "Sampling",
     "UserError",
+    "benchmark",
     "compare",
     "degrade",
     "evaluate",
@@ -54,11 +58,15 @@ __all__ = [
     "train",
 ]
 _ROOMS = {
+    "Benchmark": "palette.eval.report.benchmark",
     "Overview": "palette.eval.report.overview",
     "Protocol": "palette.eval.protocols",
     "Report": "palette.eval.report.result",
     "Restorer": "palette.restoring.restorer",
     "Sampling": "palette.restoring.sampling",
+    "benchmark": "palette.judging",
+    "compare": "palette.judging",
+    "evaluate": "palette.judging",
 }
 
 

@@ -1,4 +1,7 @@
-"""The functions that `import palette` offers; the command line is a thin layer over them."""
+"""The functions that `import palette` offers, but those that judge (:mod:`palette.judging`).
+
+The command line is a thin layer over them.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,6 @@ from palette.types import Member
 if TYPE_CHECKING:
     from palette.checkpoint import Model
     from palette.data.sources import Source
-    from palette.eval.report.overview import Overview
-    from palette.eval.report.result import Report
     from palette.restoring.restorer import Restorer
     from palette.restoring.sampling import Sampling
     from palette.training.log import Log
@@ -267,71 +268,6 @@ def search(
     }
     save_searched(Path(model), entry)
     return best
-
-
-def evaluate(
-    model: Restorer | str | Path,
-    data: str | Path = "bundled",
-    out: str | Path = "report",
-    *,
-    input: str | Path | None = None,
-    task: str | None = None,
-    scale: int | None = None,
-    **request: Any,
-) -> Report | Overview:
-    """Degrade clean pictures, restore them, and write an HTML, JSON and CSV report to ``out``.
-
-    A Restorer is judged at its task, a folder with a model at each of its tasks: where these are
-    several, the result is an Overview, and the Report of each is in ``out`` / NAME. ``task`` and
-    ``scale`` choose one of them, as in :func:`load`; so does a protocol that fits one alone.
-
-    ``data`` as in :func:`train`; "bundled" is the held-out part. ``input``: what was made of each
-    picture, instead of degrading it; a model of "paired" needs it. ``request``: fields of
-    :class:`palette.eval.request.Request` (metrics, protocol, limit, answers, samples, seed …);
-    others are a UserError, as is a folder ``out`` of another evaluation.
-    """
-    from palette.data.opening import open_source
-    from palette.eval.request import Request
-    from palette.eval.several import evaluate_tasks
-
-    checked = from_dict(Request, request)
-    if isinstance(model, str | Path):
-        restorers = load_tasks(model, task, scale, checked.device)
-    else:
-        asked = task is not None or scale is not None
-        model = model.doing(find_member(model.members, task, scale)) if asked else model
-        restorers = {model.member.name: model}
-    report = evaluate_tasks(restorers, open_source(data, "held_out", input), out, checked)
-    assert report is not None  # as only a shard has none
-    return report
-
-
-def compare(
-    restored: str | Path | Sequence[str | Path] | Mapping[str, str | Path],
-    reference: str | Path,
-    out: str | Path = "report",
-    *,
-    given: str | Path | None = None,
-    masks: str | Path | None = None,
-    statistics: str | Path | None = None,
-    **measuring: Any,
-) -> Report:
-    """Measure the pictures of any tool against those of the same names in ``reference``.
-
-    Of several folders, or a mapping of titles to folders, each is a row: ``Report.rankings`` has
-    them from best to worst by each metric, and says which differences are resolved.
-
-    ``given`` is a folder with what the tool was given: adds rows for it and for its bicubic
-    enlargement. ``masks``: a folder with what was missing, in white. ``statistics``: an .npz for
-    FID. ``measuring``: fields of :class:`palette.eval.request.Measuring` (metrics, luma, border …).
-    Raises UserError for bad settings, IntegrityError for missing, extra and duplicate names.
-    """
-    from palette.eval.compare import compare as run
-    from palette.eval.request import Measuring
-
-    checked = from_dict(Measuring, measuring)
-    npz = None if statistics is None else Path(statistics)
-    return run(restored, reference, out, checked, given=given, masks=masks, statistics=npz)
 
 
 def degrade(

@@ -12,9 +12,6 @@ from palette.cli.evaluate import SampleOf
 from palette.errors import OK, SOME_FAILED
 from palette.eval.request import Choices, SuiteName
 
-SIDE = 512
-"""Of the picture that multiply-adds are counted on, as large as a tile."""
-
 
 @dataclass(frozen=True)
 class Benchmark:
@@ -41,31 +38,11 @@ class Benchmark:
 
 def run(args: Benchmark) -> int:
     from palette.api import load_tasks
-    from palette.data.opening import open_source
-    from palette.eval.benchmark import benchmark
-    from palette.eval.report.benchmark import Cost
-    from palette.network.cost import cost as count
+    from palette.judging import run_benchmark
 
     found = load_tasks(args.model, args.task, args.scale, args.choices.device)
     models = {name: model.using(args.sampling) for name, model in found.items()}
-    (first, *_) = models.values()
-    counted = count(first.model.config.model, SIDE)
-    cost = Cost(
-        name=args.model.resolve().name,
-        parameters=counted.parameters / 1e6,
-        multiply_adds=counted.evaluation / SIDE**2 / 1e3,
-        side=SIDE,
-        steps=args.sampling.steps * (1 if args.sampling.guidance == 1 else 2),
-        samples=args.choices.samples,
-    )
-    report = benchmark(
-        models,
-        args.suite,
-        args.data,
-        args.out,
-        lambda folder: open_source(str(folder), "held_out"),
-        cost,
-        args.choices,
-    )
+    name = args.model.resolve().name
+    report = run_benchmark(models, name, args.suite, args.data, args.out, args.choices)
     print(f"{report.as_text()}\n\nOpen {report.html}")
     return SOME_FAILED if report.failed else OK

@@ -14,6 +14,7 @@ from eval_standins import Brighten, Halving
 from PIL import Image
 from skimage import data
 
+import palette
 from palette.cli.main import main
 from palette.data.sources import FolderSource
 from palette.errors import UserError
@@ -231,6 +232,20 @@ def test_the_command(
     out = capsys.readouterr().out
     assert f"{generalist.name}, mean answer (1 evaluation)" in out
     assert "JPEG of quality 40, colour" in out
-    saved = json.loads((tmp_path / "out" / "report.json").read_text())
+    text = (tmp_path / "out" / "report.json").read_text()
+    saved = json.loads(text)
     assert saved["model"]["parameters"] > 0
     assert saved["model"]["multiply_adds"] > 0
+
+    asked = ("set5-x4", "live1-colour-q40")
+    again = palette.benchmark(generalist, sets, tmp_path / "out", protocols=asked)
+    assert isinstance(again, palette.Benchmark)
+    assert again.json.read_text() == text  # the same arguments: nothing is done again
+    model = palette.load(generalist, task="super-resolution", scale=4)
+    one = palette.benchmark(model, sets, tmp_path / "one", protocols=asked[:1], limit=1)
+    assert one.tables[0].lines[-1].title == f"{model.member.name}, mean answer (1 evaluation)"
+    assert one.value("set5-x4", "mean", "psnr") is not None
+    with pytest.raises(palette.UserError, match="suite is 'restorations': did you mean"):
+        palette.benchmark(model, sets, tmp_path / "no", suite="restorations")  # type: ignore[arg-type]
+    with pytest.raises(palette.UserError, match="did you mean 'limit'"):
+        palette.benchmark(model, sets, tmp_path / "none", limits=1)

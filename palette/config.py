@@ -97,6 +97,9 @@ class TrainConfig:
     fp16, with scaled gradients, on GPUs without."""
     recompute: bool = False
     """Recompute each block in the backward pass: less memory, about a third more time."""
+    shard: bool = False
+    """Under torchrun, divide weights, averages and moments among the processes (FSDP2): for
+    networks that are too large for one GPU."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, mps."""
     workers: int | Literal["auto"] = "auto"

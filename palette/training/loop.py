@@ -16,6 +16,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
 
 from palette.config import RunConfig
 from palette.data.cache import CachedSource
@@ -32,6 +33,7 @@ from palette.training.log import Log, check_tensorboard
 from palette.training.ranks import joined, of_rank, synchronizing
 from palette.training.run_folder import Metrics, RunFolder, stop_signals
 from palette.training.set import Batch, TrainingSet
+from palette.training.sharding import whole
 from palette.training.state import Init, State
 from palette.training.validation import Validation
 from palette.types import Member
@@ -127,20 +129,22 @@ def _step_or_save(
 ) -> tuple[float, float, bool]:
     """An optimizer step, and whether any rank was told to stop.
 
-    Where the feed or another rank ends, what is done so far is saved.
+    Where the feed or another rank ends, what is done so far is saved, unless other ranks have parts
+    of it.
     """
     settings = run.config.train
+    ours = state.step > 0 and not (settings.shard and run.ranks.count > 1)
     try:
         found = optimizer_step(state, feed, run.config)
         run.left_out.update(state.step * settings.batch * settings.accumulate, metrics.say)
         return *found, run.ranks.any(stopped.is_set())
     except PaletteError:  # of a batch, which is complete before a step changes anything
-        if state.step:
+        if ours:
             run.save(state)
         raise
     except RuntimeError as error:  # also in the midst of a step
         # for others it waits before and after a step's changes; but a GPU would wait for ever
-        if state.step and of_rank(error) and run.ranks.device.type == "cpu":
+        if ours and of_rank(error) and run.ranks.device.type == "cpu":
             run.save(state)
         raise of_rank(error) or of_worker(error) or error from None
 
@@ -166,7 +170,7 @@ def optimizer_step(state: State, feed: Iterator[Batch], config: RunConfig) -> tu
         if last:
             break
     state.scaler.unscale_(state.optimizer)
-    norm = torch.nn.utils.clip_grad_norm_(state.denoiser.parameters(), settings.clip_norm)
+    norm = whole(clip_grad_norm_(state.denoiser.parameters(), settings.clip_norm))
     everyones = ranks.gathered(torch.cat(losses))
     *each, norm = torch.cat([everyones, norm[None]]).tolist()  # the step's only wait for the device
     loss = sum(each) / len(each)

@@ -1,8 +1,9 @@
 """Many processes that train one network: all that they say to each other is in this file.
 
 torchrun starts the same command once for each device and says in the environment which is which:
-these are the ranks. Each holds the whole network and takes its part of the examples of every step.
-DistributedDataParallel averages the gradients, so that all of them make the same step.
+these are the ranks. Each takes its part of the examples of every step. DistributedDataParallel
+averages the gradients, so that all make the same step of the whole network; or each holds and
+changes a part of it (:mod:`palette.training.sharding`).
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from torch.nn.parallel import DistributedDataParallel
 from palette.errors import Diverged, MachineError, PaletteError, Preempted, UserError
 from palette.launch import Launch, launched
 from palette.machine.device import choose_device
+from palette.network.denoiser import Denoiser
+from palette.training.sharding import divide
 
 T = TypeVar("T")
 
@@ -59,9 +62,17 @@ class Ranks:
         size = images // self.count
         return range(self.rank * size, (self.rank + 1) * size)
 
-    def network(self, denoiser: nn.Module) -> nn.Module:
-        """What a training pass runs through: its gradients are the mean of all ranks'."""
+    def network(self, denoiser: Denoiser, shard: bool) -> nn.Module:
+        """What a training pass runs through: its gradients are the mean of all ranks'.
+
+        ``shard``: every rank keeps a part of each weight.
+        """
         if self.count == 1:
+            return denoiser
+        if shard:
+            group = dist.new_group(timeout=PATIENCE)
+            assert isinstance(group, dist.ProcessGroup)  # all ranks are members
+            divide(denoiser, group)
             return denoiser
         ids = [self.device] if self.device.type == "cuda" else None
         return DistributedDataParallel(denoiser, device_ids=ids, gradient_as_bucket_view=True)

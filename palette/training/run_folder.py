@@ -21,7 +21,7 @@ from typing import Any, TextIO
 
 import torch
 
-from palette.checkpoint import SCHEMA, checkpoints, load_checkpoint, save_model
+from palette.checkpoint import SCHEMA, Model, checkpoints, load_checkpoint, save_model
 from palette.config import RunConfig, differing, from_dict, to_dict, to_toml
 from palette.data.images import write as write_picture
 from palette.errors import UserError
@@ -37,7 +37,10 @@ from palette.training.validation import Validation
 FREE = {
     "steps",
     *(f"data.{name}" for name in ("path", "val", "input", "val_input")),
-    *(f"train.{name}" for name in ("workers", "device", "recompute", "keep", "patience", "log")),
+    *(
+        f"train.{name}"
+        for name in ("workers", "device", "recompute", "shard", "keep", "patience", "log")
+    ),
     *(f"train.{name}_every" for name in ("checkpoint", "validate", "log")),
 }
 """Settings that `palette resume` may change: they leave the weights as they would have been."""
@@ -180,24 +183,31 @@ class RunFolder:
 
     def save(self, state: State) -> None:
         """A checkpoint and the model, but never a bad one in place of a good one."""
-        if not state.bad_steps:
-            self.keep(state)
-        if self.ranks.writes and not state.bad_steps:
-            save_model(self.path / "model", state.model(self.config, self._about))
+        if state.bad_steps:
+            return
+        self.keep(state)
+        model = state.model(self.config, self._about)
+        if self.ranks.writes:
+            save_model(self.path / "model", model)
 
     def keep(self, state: State) -> None:
         """A checkpoint alone."""
-        if self.ranks.writes:
-            state.save(self.path, self.config)
+        state.save(self.path, self.config)
 
     def validate(self, state: State, metrics: Metrics) -> None:
         """Judge the averages, note the better, keep the best model, write a strip."""
         if self.validation is not None:
-            judge = partial(self._judge, self.validation, state, metrics)
+            models = {d: state.model(self.config, self._about, d) for d in state.averages}
+            judge = partial(self._judge, self.validation, state, models, metrics)
             state.best = self.ranks.agreed(judge)
 
-    def _judge(self, validation: Validation, state: State, metrics: Metrics) -> Best:
-        models = {d: state.model(self.config, self._about, d) for d in state.averages}
+    def _judge(
+        self,
+        validation: Validation,
+        state: State,
+        models: dict[float, Model],
+        metrics: Metrics,
+    ) -> Best:
         found, best = validation.judge(state, models), state.best
         best.decay = found.decay
         best.waiting += 1

@@ -24,6 +24,7 @@ from palette.seeding import entropy
 from palette.training.draws import Draws
 from palette.training.ranks import Ranks
 from palette.training.set import TrainingSet
+from palette.training.sharding import divisible, gathered, placed
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
 """What AdamW keeps of each parameter, beside its count of steps."""
@@ -130,7 +131,7 @@ class State:
             state.scaler.load_state_dict(about["scaler"])
         for decay, average in state.averages.items():
             for name, value in average.items():
-                value.copy_(tensors[f"average-{decay}"][name])
+                value.copy_(placed(tensors[f"average-{decay}"][name], value))
         if state.updates:
             state._put_moments(tensors)
         return state
@@ -141,7 +142,7 @@ class State:
             where = parameter.device if parameter.device.type == "cuda" else "cpu"
             moments = {
                 moment: torch.empty_like(parameter, requires_grad=False).copy_(
-                    tensors[moment][name]
+                    placed(tensors[moment][name], parameter)
                 )
                 for moment in MOMENTS
             }
@@ -149,7 +150,10 @@ class State:
             self.optimizer.state[parameter] = {"step": count, **moments}
 
     def save(self, run: Path, config: RunConfig) -> None:
-        """A checkpoint in the folder ``run``: weights, their average, the optimizer's moments."""
+        """A checkpoint in the folder ``run``: weights, their average, the optimizer's moments.
+
+        Of many ranks the first writes; all must call, because all have parts of a divided state.
+        """
         moments: dict[str, Tensors] = {moment: {} for moment in MOMENTS}
         for name, parameter in self.denoiser.named_parameters():
             if parameter in self.optimizer.state:
@@ -158,7 +162,11 @@ class State:
         averages = {f"average-{decay}": average for decay, average in self.averages.items()}
         draws = {"squares": self.draws.squares}
         weights = self.denoiser.state_dict()
-        tensors = {"weights": weights, **averages, **moments, "draws": draws}
+        groups = {"weights": weights, **averages, **moments, "draws": draws}
+        writes = self.ranks.writes
+        tensors = {name: gathered(group, keep=writes) for name, group in groups.items()}
+        if not writes:
+            return
         about = {
             "updates": self.updates,
             "targets": [asdict(target) for target in self.targets],
@@ -185,11 +193,14 @@ class State:
     def model(
         self, config: RunConfig, info: Mapping[str, Any], decay: float | None = None
     ) -> Model:
-        """The model that restoring uses, on the CPU, with one of the averages: the best one's."""
+        """The model that restoring uses, on the CPU, with one of the averages: the best one's.
+
+        All ranks must call, as in :meth:`save`.
+        """
         better = config.train.ema[0] if self.best.decay is None else self.best.decay
         average = self.averages[better if decay is None else decay]
         denoiser = Denoiser(config.model, config.data.size)
-        denoiser.load_state_dict({name: value.cpu() for name, value in average.items()})
+        denoiser.load_state_dict(gathered(average, keep=True))
         about = {"step": self.step, **info}
         return Model(denoiser.requires_grad_(False).eval(), self.targets, config, about)
 
@@ -204,7 +215,10 @@ class State:
         updates: int = 0,
     ) -> Self:
         denoiser.unet.recompute = config.train.recompute
+        if sharded := config.train.shard and ranks.count > 1:
+            form = divisible(form)
         form.lay_out(denoiser).train()
+        network = ranks.network(denoiser, sharded)
         device = next(denoiser.parameters()).device
         averages = {
             decay: {name: p.detach().clone() for name, p in denoiser.named_parameters()}
@@ -220,7 +234,7 @@ class State:
         rates = LambdaLR(optimizer, partial(rate, config), last_epoch=updates - 1)
         return cls(
             denoiser,
-            ranks.network(denoiser),
+            network,
             ranks,
             averages,
             optimizer,

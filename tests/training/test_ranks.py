@@ -100,8 +100,9 @@ def alone(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> Path:
 
 def assert_near(one: Path, other: Path, steps: int) -> None:
     """The same losses and weights, within what sums of another order may differ."""
+    steps_of = [[line for line in lines(out) if "validation" not in line] for out in (one, other)]
     for name in ("loss", "gradient_norm"):
-        curves = [[line[name] for line in lines(out)[:steps]] for out in (one, other)]
+        curves = [[line[name] for line in found[:steps]] for found in steps_of]
         torch.testing.assert_close(*map(torch.tensor, curves), rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(saved(one, 20), saved(other, 20), rtol=1e-4, atol=1e-5)
 
@@ -138,6 +139,43 @@ def test_any_number_of_ranks_and_passes(
     code, text = trained_by(tmp_path, count, photos, 20, layer)(lambda _: None)
     assert (code, said(text)) == (0, []), text
     assert_near(alone, tmp_path / "run", 20)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("count", [2, 4])
+def test_a_divided_state_is_the_same_training(
+    tmp_path: Path, photos: Path, alone: Path, count: int
+) -> None:
+    """It begins whole, goes on divided among ranks, and whole again; it validates on its way."""
+    layer = {"train": {"validate_every": 10}}
+    out = run(tmp_path / "run", photos, 6, "generalist", EVERYTHING, layer)
+    settings = out / "config.toml"
+    settings.write_text(settings.read_text().replace("shard = false", "shard = true"))
+    code, text = torchrun(tmp_path, "resume", out, "--steps", "14", count=count)(lambda _: None)
+    assert (code, said(text)) == (0, []), text
+    palette.resume(out, steps=20)
+    assert_near(alone, out, 20)
+    assert (out / "samples" / "step-10.png").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_divided_run_ends_with_any_rank(tmp_path: Path, photos: Path) -> None:
+    """And goes on from its last checkpoint."""
+    out = tmp_path / "run"
+
+    def kill(agent: int) -> None:
+        wait_for(25, out)
+        os.kill(second_rank(agent, out), signal.SIGKILL)
+
+    layer = {"train": {"shard": True}}
+    code, text = trained_by(tmp_path, 2, photos, 10_000, layer)(kill)
+    assert code == 1
+    (line,) = said(text)
+    assert "another rank ended" in line
+    palette.resume(out, steps=42)
+    assert about(out, 42)["updates"] == 42
 
 
 @pytest.mark.slow

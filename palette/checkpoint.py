@@ -136,20 +136,8 @@ def _levels(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {"logsnrs": logsnrs, "eta": eta}
 
 
-def holds_model(folder: Path) -> bool:
-    """Whether it is a run with a model, a model folder, or the name of a model of the package."""
-    return _found(folder) is not None
-
-
-def _found(folder: Path) -> Path | None:
-    for place in (folder / "model", folder):
-        if (place / "model.json").exists():
-            return place
-    return models.shipped().get(str(folder))  # a folder of that name may hold pictures
-
-
 def _model_folder(folder: Path) -> Path:
-    found = _found(folder)
+    found = models.find(folder)
     if found is None:
         raise UserError(
             f"{folder} holds no model: give a run folder with a finished or saved model, a folder "

@@ -22,6 +22,9 @@ Picture = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 """``(H, W)``, True where the picture is missing."""
 
+Extend = tuple[int, int, int, int]
+"""Pixels to add to a picture at the left, top, right and bottom."""
+
 Params = dict[str, Any]
 """What a draw decided: plain JSON values, so that it can be saved, replayed and pinned."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
@@ -73,10 +73,9 @@ def run(args: Restore) -> int:
 
 def _by_the_default(args: Restore) -> Restore:
     """Two paths are a picture and its place, unless the first is a model."""
-    from palette.checkpoint import holds_model
-    from palette.models import DEFAULT
+    from palette.models import DEFAULT, find
 
-    if holds_model(args.model):
+    if find(args.model) is not None:
         raise UserError(
             f"{args.source} has no place to go: give an output file or folder behind it"
         )
@@ -108,8 +107,8 @@ def _restore_one(args: Restore, source: Path, out: Path) -> int:
 
 
 def _restore_several(args: Restore, sources: list[Path], out: Path, shard: Shard) -> int:
-    from palette.restoring.folder import restore_items
     from palette.restoring.job import Job
+    from palette.restoring.there import all_there, note
 
     if args.mask is not None and not args.mask.is_dir():
         raise UserError(f"{args.mask} is no folder: with several pictures give a folder of masks")
@@ -123,7 +122,11 @@ def _restore_several(args: Restore, sources: list[Path], out: Path, shard: Shard
         recursive=args.recursive,
         shard=shard,
     )
-    items = job.items()
+    items, asked = job.items(), _asked(args)
+    if all_there(job, items, asked):
+        return _said(out, len(items), 0, len(items))
+    from palette.restoring.folder import restore_items
+
     failed = skipped = 0
     with Progress(len(items), "restore") as bar:
         for result in restore_items(_restorer(args), job, items):
@@ -132,9 +135,33 @@ def _restore_several(args: Restore, sources: list[Path], out: Path, shard: Shard
                 failed += 1
                 bar.write(f"palette: {result.error}")
             bar.update()
-    done = len(items) - failed
-    print(f"{done} of {len(items)} pictures in {out}, {skipped} were there already")
+    note(job, asked)
+    return _said(out, len(items), failed, skipped)
+
+
+def _said(out: Path, count: int, failed: int, skipped: int) -> int:
+    print(f"{count - failed} of {count} pictures in {out}, {skipped} were there already")
     return SOME_FAILED if failed else OK
+
+
+def _asked(args: Restore) -> dict[str, Any]:
+    """All of a command that decides what comes of an input, as plain JSON values."""
+    from palette.files import sha256
+    from palette.models import find
+
+    model = find(args.model)
+    files = [] if model is None else [model / "model.json", model / "searched.json"]
+    return {
+        "model": [sha256(file) for file in files if file.exists()],
+        "task": args.task,
+        "scale": args.scale,
+        "sampling": args.sampling.as_json(),
+        "seed": args.seed,
+        "extend": args.extend,
+        "output": args.output.settings(),
+        "device": args.device,
+        "precision": args.precision,
+    }
 
 
 def _restorer(args: Restore) -> Restorer:

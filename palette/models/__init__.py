@@ -11,3 +11,11 @@ def shipped() -> dict[str, Path]:
     """Their folders; each holds weights, model.json and a card (README.md)."""
     folders = sorted(Path(__file__).parent.glob("*/model.json"))
     return {file.parent.name: file.parent for file in folders}
+
+
+def find(model: Path) -> Path | None:
+    """The folder with model.json of a run, a model folder or a model of the package by its name."""
+    for place in (model / "model", model):
+        if (place / "model.json").exists():
+            return place
+    return shipped().get(str(model))  # a folder of that name may hold pictures

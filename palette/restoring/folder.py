@@ -14,15 +14,16 @@ from typing import Any, Protocol
 from palette.data.encoding import holds_alpha
 from palette.data.images import Photo, read
 from palette.errors import PaletteError, UserError, of_system
-from palette.files import lock, sha256, write_bytes
+from palette.files import lock, write_bytes
 from palette.machine.memory import is_out_of_memory
-from palette.restoring.holes import Extend, observe, require_hole
+from palette.restoring.holes import observe, require_hole
 from palette.restoring.job import Item, Job
-from palette.restoring.manifest import Made, Manifest, claim
+from palette.restoring.manifest import Manifest, claim
 from palette.restoring.masks import Masks
 from palette.restoring.output import Output
 from palette.restoring.pictures import as_file, save
-from palette.types import Observation, Picture, Task
+from palette.restoring.there import made_of
+from palette.types import Extend, Observation, Picture, Task
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _ROOM = 2**20
@@ -134,24 +135,15 @@ class _Batch:
                 raise
             self._disk_was_full = isinstance(error, OSError) and error.errno in _FULL
             text = _said(error, item.source)
-            self._manifest.add_failure(self._name(item), os.path.abspath(item.source), text)
+            self._manifest.add_failure(item.below(self._job.out), item.source, text)
             return Result(item.source, item.target, error=text)
         return Result(item.source, item.target, time.perf_counter() - clock, skipped)
-
-    def _name(self, item: Item) -> str:
-        return item.target.relative_to(self._job.out).as_posix()
 
     def _skip_or_restore(self, item: Item) -> bool:
         """Whether the output was there."""
         job, target = self._job, item.target
         mask = None if self._masks is None else self._masks.of(item.name)
-        wanted = Made(
-            target=self._name(item),
-            source=os.path.abspath(item.source),
-            input=_digest(item.source),
-            mask=None if mask is None else _digest(mask),
-            settings=self._settings,
-        )
+        wanted = made_of(job, item, mask, self._settings)
         if self._manifest.holds(wanted, job.output.overwrite):
             return True
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -163,12 +155,6 @@ class _Batch:
         self._manifest.add(replace(wanted, output=hashlib.sha256(data).hexdigest()))
         write_bytes(target, data, flush_name=False)  # one that is lost is restored again
         return False
-
-
-def _digest(path: Path) -> str:
-    if not path.is_file():  # reading a pipe would wait for ever
-        raise UserError(f"{path} is no file, or a link that leads nowhere")
-    return sha256(path)
 
 
 def _require_room(folder: Path) -> None:

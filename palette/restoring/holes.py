@@ -14,10 +14,7 @@ from PIL import Image
 from palette.data.images import Photo, mask_of
 from palette.errors import UserError
 from palette.restoring.pictures import to_array, to_photo
-from palette.types import Mask, Observation, Task
-
-Extend = tuple[int, int, int, int]
-"""Pixels to add at the left, top, right and bottom."""
+from palette.types import Extend, Mask, Observation, Task
 
 
 def observe(

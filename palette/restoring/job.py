@@ -12,10 +12,10 @@ from pathlib import Path
 from palette.data.encoding import FORMATS
 from palette.data.images import SUFFIXES, list_folder
 from palette.errors import UserError
-from palette.restoring.holes import Extend
 from palette.restoring.masks import stem_of
 from palette.restoring.output import Output
 from palette.shard import Shard
+from palette.types import Extend
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,10 @@ class Item:
     name: Path
     """Relative: to the folder that was given, or the file's name."""
     target: Path
+
+    def below(self, out: Path) -> str:
+        """The target, relative to the folder ``out``."""
+        return self.target.relative_to(out).as_posix()
 
 
 @dataclass(frozen=True)

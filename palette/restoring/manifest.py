@@ -55,15 +55,43 @@ class _Known(NamedTuple):
     output: str
 
 
-class Manifest:
-    """The lines in ``out``, of all shards; those of this ``shard`` are appended to its own file."""
+class Lines:
+    """The lines in ``out``, of all shards."""
 
-    def __init__(self, out: Path, shard: Shard) -> None:
+    def __init__(self, out: Path) -> None:
         self._out = out
         self._known: dict[str, list[_Known]] = {}
         self._failed: set[tuple[str, str]] = set()
         for path in sorted(out.glob(f"{LINES}*.jsonl")):
             self._read(path)
+
+    def has(self, wanted: Made) -> bool:
+        """Whether the output that is asked for is there."""
+        known, path = self._known.get(wanted.target, ()), self._out / wanted.target
+        outputs = {one.output for one in known if one.made_of == _made_of(wanted)}
+        return bool(outputs) and path.is_file() and sha256(path) in outputs
+
+    def _read(self, path: Path) -> None:
+        with path.open("rb") as file:
+            for line in file:
+                try:
+                    found = json.loads(line)
+                    if "error" in found:
+                        self._failed.add((found["target"], found["error"]))
+                    else:
+                        self._remember(Made(**found))
+                except (ValueError, TypeError, KeyError, RecursionError):
+                    continue  # cut off: what it was to note counts as unknown and is not touched
+
+    def _remember(self, made: Made) -> None:
+        self._known.setdefault(made.target, []).append(_known(made))
+
+
+class Manifest(Lines):
+    """To which lines are appended, those of a ``shard`` to a file of its own."""
+
+    def __init__(self, out: Path, shard: Shard) -> None:
+        super().__init__(out)
         self._file = (out / f"{LINES}{shard.suffix}.jsonl").open("a+b", buffering=0)
         self._drop_half_a_line()
 
@@ -104,13 +132,13 @@ class Manifest:
             self._append(asdict(made))
             self._remember(made)
 
-    def add_failure(self, target: str, source: str, error: str) -> None:
+    def add_failure(self, target: str, source: Path, error: str) -> None:
         """Note that an input could not be restored, once for each reason; nothing if it cannot."""
         if (target, error) in self._failed:
             return
         self._failed.add((target, error))
         with suppress(OSError):  # it is said on the screen too, and tried again in any case
-            self._append({"target": target, "source": source, "error": error})
+            self._append({"target": target, "source": os.path.abspath(source), "error": error})
 
     def _append(self, line: Mapping[str, Any]) -> None:
         data = (json.dumps(line) + "\n").encode("ascii")
@@ -118,21 +146,6 @@ class Manifest:
         if self._file.write(data) != len(data):
             self._file.truncate(before)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._file.name))
-
-    def _read(self, path: Path) -> None:
-        with path.open("rb") as file:
-            for line in file:
-                try:
-                    found = json.loads(line)
-                    if "error" in found:
-                        self._failed.add((found["target"], found["error"]))
-                    else:
-                        self._remember(Made(**found))
-                except (ValueError, TypeError, KeyError, RecursionError):
-                    continue  # cut off: what it was to note counts as unknown and is not touched
-
-    def _remember(self, made: Made) -> None:
-        self._known.setdefault(made.target, []).append(_known(made))
 
     def _drop_half_a_line(self) -> None:
         """Cut off what a process that was killed had begun to append."""
@@ -174,7 +187,17 @@ def claim(out: Path, settings: Mapping[str, Any], overwrite: bool, shared: bool)
         )
     if before != now:
         write_json(path, now)
-    return hashlib.sha256(json.dumps(now, sort_keys=True).encode()).hexdigest()[:16]
+    return _digest(now)
+
+
+def claimed(out: Path) -> str | None:
+    """The digest of the settings that the folder ``out`` is of; None where it is of none."""
+    settings = _read_settings(out / SETTINGS)
+    return None if settings is None else _digest(settings)
+
+
+def _digest(settings: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _read_settings(path: Path) -> dict[str, Any] | None:

@@ -21,7 +21,7 @@ from palette.machine.device import choose_device
 from palette.machine.format import Format, choose
 from palette.restoring.coarse import reduced, reduction
 from palette.restoring.folder import Result, restore_folder
-from palette.restoring.holes import Extend, observe
+from palette.restoring.holes import observe
 from palette.restoring.job import Job
 from palette.restoring.keys import noise_key
 from palette.restoring.output import Output
@@ -30,7 +30,7 @@ from palette.restoring.sampling import Answer, Sampling
 from palette.restoring.solve import Batch, Solver, levels, together
 from palette.restoring.tiling import automatic, halving, if_memory_suffices
 from palette.seeding import entropy, rng
-from palette.types import Condition, Member, Observation, Picture
+from palette.types import Condition, Extend, Member, Observation, Picture
 
 
 class Restorer:

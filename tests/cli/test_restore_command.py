@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from palette.cli import restore
 from palette.cli.main import main
 from palette.data.images import read, write
 
@@ -200,3 +201,38 @@ def test_the_manifest_names_what_failed(jpeg: list[str], inbox: Path, tmp_path: 
     failed = [line for line in map(json.loads, lines) if "error" in line]
     assert [line["target"] for line in failed] == ["z.png"]
     assert str(inbox / "z.png") in failed[0]["error"]
+
+
+def test_where_all_is_there_no_network_is_loaded(
+    jpeg: list[str], inbox: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    assert run(jpeg, inbox, out) == 0
+    again = [*jpeg, inbox, out, "--answer", "mean", "--precision", "fp32"]
+    code = (
+        "import sys; from palette.cli.main import main; rc = main(sys.argv[1:]);"
+        "assert 'torch' not in sys.modules; sys.exit(rc)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, again)], capture_output=True, text=True, check=True
+    )
+    assert "3 of 3 pictures" in done.stdout
+    assert "3 were there already" in done.stdout
+
+    loads: list[object] = []
+    restorer = restore._restorer  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr(restore, "_restorer", lambda args: loads.append(1) or restorer(args))
+    assert run(jpeg, inbox, out) == 0
+    assert not loads
+    before = (out / "a.png").read_bytes()
+    (out / "a.png").unlink()
+    assert run(jpeg, inbox, out) == 0
+    assert (out / "a.png").read_bytes() == before
+    write(inbox / "b.jpg", read(inbox / "b.jpg").picture[:12])
+    assert run(jpeg, inbox, out) == 0
+    assert read(out / "b.png").picture.shape[0] == 12
+    assert run(jpeg, inbox, out, "--seed", "1") == 2  # another command, although all is there
+    assert "seed was 0 and is 1" in capsys.readouterr().err
+    assert len(loads) == 3
+    assert run(jpeg, inbox, out) == 0
+    assert len(loads) == 3

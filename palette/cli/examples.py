@@ -14,6 +14,7 @@ EXAMPLES = {
         "palette restore small.jpg large.png --task super-resolution --scale 4",
         "palette restore runs/jpeg in/ out/ --answer mean --suffix _clean",
     ),
+    "web": ("palette web", "palette web runs/x4 --port 8000"),
     "search": (
         "palette search runs/x4 --data photos",
         "palette search runs/x4 --steps 4 --pictures 12",

@@ -33,6 +33,7 @@ COMMANDS = {
     "resume": "continue a stopped run, or a finished one to more steps",
     "watch": "show how a training goes, in the terminal or as a page",
     "restore": "restore a picture or a folder of pictures",
+    "web": "restore pictures on a page in the browser",
     "search": "find the noise levels that suit a model, for few evaluations",
     "evaluate": "measure a model on clean pictures and write a report",
     "compare": "measure the pictures of any tool against their originals",

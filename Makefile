@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+# what test-all and lint need beside .[test], with commas between
+EXTRAS := web-test
 PIP    := $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt
 # a folder with photos/ for the tests that need more photographs; they are skipped without
 export PALETTE_TEST_DATA ?=
@@ -27,7 +29,11 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PIP) --editable '.[test]'
 	@touch $@
 
-$(VENV)/.lint-installed: $(VENV)/.installed
+$(VENV)/.extras-installed: $(VENV)/.installed
+	@$(PIP) --editable '.[$(EXTRAS)]'
+	@touch $@
+
+$(VENV)/.lint-installed: $(VENV)/.extras-installed
 	@$(PIP) --editable '.[lint]'
 	@touch $@
 
@@ -37,7 +43,7 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest
 
-test-all: $(VENV)/.installed
+test-all: $(VENV)/.extras-installed
 	$(BIN)/python -m pytest -m ''
 
 lint: $(VENV)/.lint-installed

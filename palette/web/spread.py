@@ -42,4 +42,5 @@ def as_map(deviation: NDArray[np.float32]) -> NDArray[np.uint8]:
     """(H, W, 3) RGB: black where samples agree, yellow from CEILING on (the map "inferno")."""
     unit = np.clip(deviation / np.float32(CEILING), 0, 1)
     stored = np.rint(unit * 255).astype(np.uint8)
-    return cv2.cvtColor(cv2.applyColorMap(stored, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
+    blue_first = cv2.applyColorMap(stored, cv2.COLORMAP_INFERNO)
+    return np.ascontiguousarray(blue_first[..., ::-1], np.uint8)

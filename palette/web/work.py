@@ -90,7 +90,7 @@ class Workshop:
             plain = order.format == "png" and photo.bit_depth == 8 and not photo.metadata.icc
             seen = file.key if plain else self._view(picture, photo)
             made.append({"seed": seed, "file": file.key, "view": seen})
-        height, width = picture.shape[:2]
+        height, width = (side * (restorer.task.scale or 1) for side in _size(photo))
         return {
             "width": width,
             "height": height,
@@ -157,7 +157,7 @@ def thumbnail(picture: Picture) -> Picture:
     height, width = picture.shape[:2]
     share = min(1.0, 160 / max(height, width))
     size = max(1, round(width * share)), max(1, round(height * share))
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _png(stored: NDArray[Any]) -> bytes:

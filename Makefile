@@ -8,12 +8,15 @@ EXTRAS := web-test
 PIP    := $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt
 # a folder with photos/ for the tests that need more photographs; they are skipped without
 export PALETTE_TEST_DATA ?=
+# what the long tests need beside the tests' own requirements
+EXTRAS := docs
 
-.PHONY: demo test test-all lint bench faults fuzz wheel-test clean help
+.PHONY: demo test test-all docs lint bench faults fuzz wheel-test clean help
 
 help:
 	@echo "make demo        install, restore photographs at every task, write a report"
 	@echo "make test        install, run the tests (make test-all: the long ones too)"
+	@echo "make docs        the documentation site, into build/docs"
 	@echo "make lint        ruff and pyright"
 	@echo "make wheel-test  build the wheel, unpack it alone, run it outside of the checkout"
 	@echo "make bench       every benchmark, into docs/benchmarks.md (BENCH='--model RUN --data FOLDER')"
@@ -37,6 +40,10 @@ $(VENV)/.lint-installed: $(VENV)/.extras-installed
 	@$(PIP) --editable '.[lint]'
 	@touch $@
 
+$(VENV)/.extras-installed: $(VENV)/.installed
+	@$(PIP) --editable '.[test,$(EXTRAS)]'
+	@touch $@
+
 demo: $(VENV)/.installed
 	$(BIN)/palette demo --out palette-demo
 
@@ -45,6 +52,10 @@ test: $(VENV)/.installed
 
 test-all: $(VENV)/.extras-installed
 	$(BIN)/python -m pytest -m ''
+
+docs: $(VENV)/.extras-installed
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
+	@echo "open build/docs/index.html"
 
 lint: $(VENV)/.lint-installed
 	$(BIN)/ruff check .

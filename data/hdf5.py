@@ -108,6 +108,7 @@ def verify(path: str | Path) -> list[str]:
             source.read(i)
         except PictureError as error:
             problems.append(str(error))
+    _mapped.cache_clear()  # lets go of the file: a mapped one cannot be renamed on Windows
     return problems
 
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -69,7 +68,7 @@ class Workspace:
 
     def settle(self) -> None:
         """Let the pictures reach the disk, before a record says that they are there."""
-        if sys.platform != "win32":  # which has no such call
+        if hasattr(os, "sync"):  # Windows has no such call
             os.sync()
 
 

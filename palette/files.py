@@ -90,7 +90,7 @@ def complete_folder(target: Path) -> Iterator[Path]:
     try:
         yield temporary
         for path in temporary.iterdir():
-            with path.open("rb") as file:
+            with path.open("r+b") as file:  # Windows flushes no file that is only read
                 os.fsync(file.fileno())
         _replace_folder(temporary, target)
     finally:

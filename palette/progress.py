@@ -1,4 +1,4 @@
-"""Progress of long work on stderr: a bar in a terminal, elsewhere a line now and then."""
+"""Progress of long work on stderr: a bar in a terminal or a notebook, elsewhere lines."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ T = TypeVar("T")
 
 EVERY = 20.0
 """Seconds between two lines where there is no terminal."""
+NOTEBOOK_COLUMNS = 80
+"""A cell does not say how wide it is; longer lines of it would be broken."""
 
 
 class Progress:
@@ -25,10 +27,12 @@ class Progress:
         self._began = self._printed = time.monotonic()
         self._note = ""
         self._bar = None
-        if sys.stderr.isatty():
+        notebook = in_notebook()
+        if sys.stderr.isatty() or notebook:
             from tqdm import tqdm
 
-            self._bar = tqdm(total=total, initial=done, desc=what, unit=f" {unit}")
+            columns = NOTEBOOK_COLUMNS if notebook else None
+            self._bar = tqdm(total=total, initial=done, desc=what, unit=f" {unit}", ncols=columns)
 
     def update(self, count: int = 1) -> None:
         """``count`` more are done."""
@@ -67,6 +71,13 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.close()
+
+
+def in_notebook() -> bool:
+    """Whether this is the kernel of a notebook, whose stderr is no terminal and shows bars."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return shell is not None and "IPKernelApp" in shell.config
 
 
 def progress(items: Sequence[T], what: str, unit: str = "pictures") -> Iterator[T]:

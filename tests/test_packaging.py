@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
 from pathlib import Path
@@ -13,6 +14,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 CONFIG = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+LARGEST = 25 * 2**20
+"""Bytes of a wheel and of a source archive, the model in the box included."""
 LINKS = ("tasks", "data", "degradations", "eval")
 
 
@@ -56,16 +59,53 @@ def test_no_second_module_object() -> None:
     assert sys.modules["palette.tasks"] is palette.tasks
 
 
+def test_one_version() -> None:
+    """It stands in pyproject.toml; the package asks what is installed."""
+    import palette
+
+    assert palette.__version__ == CONFIG["project"]["version"]
+    for path in (ROOT / "palette").rglob("*.py"):
+        assert CONFIG["project"]["version"] not in path.read_text(encoding="utf-8"), path
+
+
+@pytest.mark.slow
+def test_the_source_archive_makes_the_same_wheel(tmp_path: Path) -> None:
+    shutil.rmtree(ROOT / "build", ignore_errors=True)
+    build = f"from setuptools import build_meta; build_meta.build_sdist({str(tmp_path)!r})"
+    subprocess.run([sys.executable, "-c", build], check=True, cwd=ROOT, capture_output=True)
+    (archive,) = tmp_path.glob("*.tar.gz")
+    assert archive.stat().st_size < LARGEST
+    with tarfile.open(archive) as opened:
+        opened.extractall(tmp_path / "source", filter="data")
+    (source,) = (tmp_path / "source").iterdir()
+    assert {"README.md", "LICENSE", "CHANGELOG.md", "CITATION.cff", "constraints.txt"} <= {
+        path.name for path in source.iterdir()
+    }
+    assert packed(wheel_of(source, tmp_path / "wheel")) == shipped()
+
+
+def wheel_of(source: Path, out: Path) -> Path:
+    command = [sys.executable, "-m", "pip", "wheel", "-qq", "--no-deps", "-w", str(out)]
+    subprocess.run([*command, str(source)], check=True)
+    (wheel,) = out.glob("*.whl")
+    assert wheel.stat().st_size < LARGEST
+    return wheel
+
+
+def packed(wheel: Path) -> set[str]:
+    """The files of a wheel, without those that describe it."""
+    with zipfile.ZipFile(wheel) as opened:
+        names = [name for name in opened.namelist() if not name.endswith("/")]
+    return {name for name in names if ".dist-info/" not in name}
+
+
 @pytest.mark.slow
 def test_the_wheel_runs_outside_of_the_checkout(photos: Path, tmp_path: Path) -> None:
     shutil.rmtree(ROOT / "build", ignore_errors=True)  # modules of before would be packed too
-    command = [sys.executable, "-m", "pip", "wheel", "-qq", "--no-deps", "-w", str(tmp_path)]
-    subprocess.run([*command, str(ROOT)], check=True)
-    (wheel,) = tmp_path.glob("*.whl")
+    wheel = wheel_of(ROOT, tmp_path)
+    assert packed(wheel) == shipped()
     site = tmp_path / "site"
     zipfile.ZipFile(wheel).extractall(site)
-    files = {path.relative_to(site).as_posix() for path in site.rglob("*") if path.is_file()}
-    assert {name for name in files if ".dist-info/" not in name} == shipped()
     modules = sorted(name[:-3].replace("/", ".") for name in shipped() if name.endswith(".py"))
     code = (
         f"import importlib, sys; sys.path.insert(0, {str(site)!r})\n"

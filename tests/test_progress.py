@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -64,3 +65,20 @@ def test_a_bar_in_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 )  # fmt: skip
 def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_a_notebook_gets_a_bar_that_fits(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shell = SimpleNamespace(config={"IPKernelApp": {}})
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    with Progress(3, "restore") as bar:
+        bar.note("a note that is rather long, as one with many losses would be")
+        bar.update(3)
+    drawn = capsys.readouterr().err
+    assert "100%" in drawn
+    assert max(map(len, drawn.rstrip().split("\r"))) <= progress.NOTEBOOK_COLUMNS
+    shell.config.clear()  # IPython in a terminal
+    with Progress(3, "restore") as bar:
+        bar.update(3)
+    assert not capsys.readouterr().err

@@ -67,7 +67,7 @@ def test_the_restoring_commands_parse() -> None:
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", *sorted(
-    str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md")
+    str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md")
 )])  # fmt: skip
 def test_links_lead_somewhere(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")

@@ -92,6 +92,11 @@ def _run(name: str, rest: Sequence[str]) -> int:
     if name == "--version":
         print(_versions())
         return OK
+    if name == "--tyro-print-completion":
+        from palette.cli.completion import script
+
+        print(script(" ".join(rest), COMMANDS))
+        return OK
     if name not in COMMANDS:
         raise UserError(f"there is no command {name!r}: {nearest(name, COMMANDS)}")
     if launched().ranks > 1 and name not in BY_MANY:

@@ -30,7 +30,7 @@ def drop_what_nobody_reads() -> None:
 
 def say_nothing() -> None:
     """Drop what is printed from here on: another process says the same."""
-    sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - to the end of the process
+    sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - to the end of the process
 
 
 def _patient(stream: IO[str]) -> IO[str]:

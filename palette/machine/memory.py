@@ -26,7 +26,7 @@ def free_bytes(device: torch.device) -> float:
     if device.type != "cpu":
         return math.inf
     try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
         (available,) = (line.split()[1] for line in lines if line.startswith("MemAvailable:"))
         return 1024.0 * int(available)
     except (OSError, ValueError):

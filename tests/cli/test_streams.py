@@ -75,6 +75,19 @@ def test_help_loads_no_torch() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
 
 
+def test_the_overview_loads_nothing_heavy() -> None:
+    """`palette --help` and unknown commands answer at once: no library is loaded."""
+    code = (
+        "import sys; from palette.cli.main import main\n"
+        "assert main(['--help']) == 0 and main(['restor']) == 2\n"
+        "ours = {name for name in sys.modules if name.partition('.')[0] == 'palette'}\n"
+        "assert len(ours) < 12, ours\n"
+        "heavy = {'numpy', 'torch', 'tyro', 'PIL', 'cv2', 'scipy', 'h5py', 'pydantic', 'tqdm'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_letters_that_an_encoding_lacks(encoding: str) -> None:
     environment = {**os.environ, "PYTHONIOENCODING": encoding}

@@ -26,9 +26,10 @@ def script(shell: str, commands: Mapping[str, str]) -> str:
         Annotated[_arguments(name), tyro.conf.subcommand(name, description=about)]
         for name, about in commands.items()
     ]
+    chosen: Any = reduce(or_, kinds)
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
-        tyro.cli(reduce(or_, kinds), prog="palette", args=[FLAG, shell])
+        tyro.cli(chosen, prog="palette", args=[FLAG, shell])
     # of a text with line breaks tyro would offer each line as a word
     return "\n".join(
         line.replace(r"\n", " ") if line.startswith("COMPLETION_SPEC") else line

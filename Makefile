@@ -4,12 +4,10 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 # what test-all and lint need beside .[test], with commas between
-EXTRAS := web-test
+EXTRAS := web-test,docs
 PIP    := $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt
 # a folder with photos/ for the tests that need more photographs; they are skipped without
 export PALETTE_TEST_DATA ?=
-# what the long tests need beside the tests' own requirements
-EXTRAS := docs
 
 .PHONY: demo test test-all docs lint bench faults fuzz wheel-test clean help
 
@@ -36,12 +34,12 @@ $(VENV)/.extras-installed: $(VENV)/.installed
 	@$(PIP) --editable '.[$(EXTRAS)]'
 	@touch $@
 
-$(VENV)/.lint-installed: $(VENV)/.extras-installed
-	@$(PIP) --editable '.[lint]'
+$(VENV)/.docs-installed: $(VENV)/.installed
+	@$(PIP) --editable '.[docs]'
 	@touch $@
 
-$(VENV)/.extras-installed: $(VENV)/.installed
-	@$(PIP) --editable '.[test,$(EXTRAS)]'
+$(VENV)/.lint-installed: $(VENV)/.extras-installed
+	@$(PIP) --editable '.[lint]'
 	@touch $@
 
 demo: $(VENV)/.installed
@@ -53,7 +51,7 @@ test: $(VENV)/.installed
 test-all: $(VENV)/.extras-installed
 	$(BIN)/python -m pytest -m ''
 
-docs: $(VENV)/.extras-installed
+docs: $(VENV)/.docs-installed
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
 	@echo "open build/docs/index.html"
 

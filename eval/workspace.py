@@ -93,7 +93,7 @@ def claim(root: Path, manifest: Mapping[str, Any], reference: Path | None = None
         )
         if differing:
             raise UserError(
-                f"{root} holds an evaluation with another {', '.join(differing)}: "
+                f"{root} holds another evaluation, which differs in {', '.join(differing)}: "
                 "choose another folder, or delete it"
             )
     elif root.exists() and any(visible(root)):

@@ -39,14 +39,14 @@ def findings(report: Report) -> list[Finding]:
 def _psnr(report: Report) -> list[Finding]:
     if "psnr" not in report.metrics:
         return []
-    table, judged = report.table, judged_row(report).key
+    table, judged = report.table, judged_row(report)
     found: list[Finding] = []
     rivals = ("input", "baseline", *classical_rows(report))
     others = [row for row in report.rows if row.key in rivals]
     given, simple = (table.get(key, {}).get("psnr") for key in ("input", "baseline"))
     if given is not None and given == simple:  # the input, as it is, is the baseline
         others = [row for row in others if row.key != "baseline"]
-    if judged != "sample":
+    if judged.key != "sample":
         found += [gain for row in others if (gain := _gain(report, judged, row))]
     return found
 
@@ -91,10 +91,10 @@ def _calibration(report: Report) -> list[Finding]:
     return [Finding("bad" if bad else "good" if good else "plain", text)]
 
 
-def _gain(report: Report, judged: str, other: Row) -> Finding | None:
+def _gain(report: Report, judged: Row, other: Row) -> Finding | None:
     """The paired difference in PSNR: far surer than the two means of different pictures."""
     pairs = [
-        (picture.values[judged]["psnr"], picture.values[other.key]["psnr"])
+        (picture.values[judged.key]["psnr"], picture.values[other.key]["psnr"])
         for picture in report.pictures
     ]
     gains = [a - b for a, b in pairs if not isinstance(a, str) and not isinstance(b, str)]
@@ -103,8 +103,9 @@ def _gain(report: Report, judged: str, other: Row) -> Finding | None:
     gain, interval = mean(gains), bootstrap(gains)
     sure = "" if interval is None else f" (95 % {interval.low:+.2f} to {interval.high:+.2f})"
     wins = sum(gain > 0 for gain in gains)
+    who = f"{judged.title}: " if report.of_several_tools else ""
     text = (
-        f"{gain:+.2f} dB PSNR over the {other.title}{sure}; "
+        f"{who}{gain:+.2f} dB PSNR over the {other.title}{sure}; "
         f"better on {wins} of {len(gains)} pictures."
     )
     unsure = interval is not None and interval.low <= 0 <= interval.high

@@ -122,6 +122,11 @@ class Report(Written):
         named = [f"left out: {reason}" for reason in reasons[:MOST_NAMED]]
         return [*named, f"left out: {more} more, see report.json"] if more > 0 else named
 
+    @property
+    def of_several_tools(self) -> bool:
+        """Whether the rows are answers of more than one tool; the first of them is judged."""
+        return self.manifest["kind"] == "compare" and len(self.manifest.get("answers", ())) > 1
+
     @cached_property
     def rankings(self) -> dict[str, Ranking]:
         """By metric: the answers from best to worst, and which differences are resolved."""
@@ -151,7 +156,7 @@ class Report(Written):
             figures = "".join(f"{c:>{w}}" for c, w in zip(cells, columns, strict=True))
             lines.append(f"{row.title:<{width}}{figures}")
         lines += self._left_out()
-        if len(self.manifest.get("answers", ())) > 1 and self.manifest["kind"] == "compare":
+        if self.of_several_tools:
             lines += [ranking.as_text() for ranking in self.rankings.values()]
         for paper in self.papers or []:
             lines.append(paper.as_text({name: m.title for name, m in self.metrics.items()}))

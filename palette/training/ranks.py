@@ -22,7 +22,7 @@ from torch.distributed import TCPStore  # type: ignore[reportPrivateImportUsage]
 from torch.nn.parallel import DistributedDataParallel
 
 from palette.errors import Diverged, MachineError, PaletteError, Preempted, UserError
-from palette.launch import Launch, launched
+from palette.launch import Launch, end_with_parent, launched
 from palette.machine.device import choose_device
 from palette.network.denoiser import Denoiser
 from palette.training.sharding import divide
@@ -140,6 +140,7 @@ def joined(device: str) -> Iterator[Ranks]:
     if launch.ranks == 1:
         yield Ranks(choose_device(device))
         return
+    end_with_parent()
     mine = _own_device(device, launch)
     gpu = mine.type == "cuda"
     if gpu:

@@ -175,7 +175,7 @@ def test_a_finished_benchmark_does_no_work_again(report: Benchmark, sets: Path) 
     again = run(sets, report.out, CHOICES, both)
     assert sum(model.calls for model in both.values()) == 0
     assert again.json.read_bytes() == before
-    with pytest.raises(UserError, match="another protocols"):
+    with pytest.raises(UserError, match="differs in protocols"):
         run(sets, report.out, Choices(protocols=("set5-x2",)), both)
 
 

@@ -91,7 +91,7 @@ def test_shards_merge_and_settings_are_kept(
     assert (tmp_path / "merged" / "report.json").read_bytes() == report
     assert json.loads(report)["manifest"]["model"]["sampling"]["start"] == "condition"
     assert main([*command, "--out", whole, "--start", "noise"]) == USAGE
-    assert "another model: choose another folder" in capsys.readouterr().err
+    assert "differs in model: choose another folder" in capsys.readouterr().err
     assert main([*command, "--out", str(tmp_path / "other"), "--limit", "2"]) == OK
     mixed = str(tmp_path / "mixed")
     assert main(["merge", shards[0], str(tmp_path / "other"), "--out", mixed]) == INTEGRITY

@@ -216,7 +216,7 @@ def test_a_finished_evaluation_does_no_work_again(tmp_path: Path) -> None:
 
 def test_the_folder_of_another_evaluation_is_refused(tmp_path: Path) -> None:
     evaluate(Brighten(), Crops(), tmp_path / "out", Request(limit=2))
-    with pytest.raises(UserError, match="another seed"):
+    with pytest.raises(UserError, match="differs in seed"):
         evaluate(Brighten(), Crops(), tmp_path / "out", Request(limit=2, seed=1))
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("dear")

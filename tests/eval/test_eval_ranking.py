@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -116,8 +117,10 @@ def test_the_command_takes_several(
     folders: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = [str(folders[name]) for name in ("one", "worse", "originals")]
-    assert main(["compare", *given, "--out", str(tmp_path / "out"), "--metrics", "ssim"]) == 0
+    assert main(["compare", *given, "--out", str(tmp_path / "out"), "--metrics", "psnr,ssim"]) == 0
     assert "ranking by SSIM\n   1  one" in capsys.readouterr().out
+    # of the first, which is the one that pictures are chosen by
+    assert re.search(r"one: .\d+\.\d+ dB PSNR over", (tmp_path / "out/report.html").read_text())
 
 
 def ranking_of(name: str, cells: dict[str, Cell]) -> Ranking:

@@ -170,9 +170,9 @@ def test_stopped_and_started_again_ends_in_the_same_bytes(tmp_path: Path) -> Non
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     both, request = models(one=Halving(), two=Darkening()), Request(limit=2)
     overview(both, tmp_path / "all", request)
-    with pytest.raises(UserError, match="another seed"):
+    with pytest.raises(UserError, match="differs in seed"):
         evaluate_tasks(both, Crops(), tmp_path / "all", Request(limit=2, seed=1))
-    with pytest.raises(UserError, match="another tasks"):
+    with pytest.raises(UserError, match="differs in tasks"):
         evaluate_tasks(models(one=Halving(), six=Halving()), Crops(), tmp_path / "all", request)
     with pytest.raises(UserError, match=r"another .*kind"):
         evaluate_tasks(models(one=Halving()), Crops(), tmp_path / "all", request)

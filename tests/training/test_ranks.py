@@ -178,6 +178,58 @@ def test_a_divided_run_ends_with_any_rank(tmp_path: Path, photos: Path) -> None:
     assert about(out, 42)["updates"] == 42
 
 
+ORPHAN = """
+import signal, sys, time
+from palette import launch
+launch.LOOK_SECONDS, launch.GRACE_SECONDS = 0.05, 0.2
+if sys.argv[1] == "asked":
+    signal.signal(signal.SIGTERM, lambda *_: (print("asked", flush=True), sys.exit(0)))
+else:
+    signal.signal(signal.SIGTERM, lambda *_: print("deaf", flush=True))
+launch.end_with_parent()
+print("begun", flush=True)
+while True:
+    time.sleep(0.05)
+"""
+
+
+@pytest.mark.parametrize("kind", ["asked", "deaf"])
+def test_a_process_ends_when_its_parent_was_killed(kind: str) -> None:
+    """Its stdout ends with it: that of an orphan would stay open."""
+    parent = "import subprocess, sys; subprocess.run([sys.executable, '-c', *sys.argv[1:]])"
+    start = [sys.executable, "-c", parent, ORPHAN, kind]
+    with subprocess.Popen(start, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        process.kill()
+        assert process.stdout.read() == f"{kind}\n"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_killed_torchrun_leaves_no_rank_and_what_was_done(
+    tmp_path: Path, photos: Path, alone: Path
+) -> None:
+    out = tmp_path / "run"
+    ranks_of: list[int] = []
+
+    def kill(agent: int) -> None:
+        wait_for(20, out)
+        ranks_of.extend([json.loads((out / ".owner.json").read_text())["process"]])
+        ranks_of.append(second_rank(agent, out))
+        os.kill(agent, signal.SIGKILL)
+
+    code, _ = trained_by(tmp_path, 2, photos, 10_000)(kill)
+    assert code == -signal.SIGKILL
+    until = time.monotonic() + 120
+    while any(Path(f"/proc/{pid}").exists() for pid in ranks_of):
+        assert time.monotonic() < until, "a rank lives on"
+        time.sleep(0.1)
+    assert_near(alone, out, 20)
+    assert about(out, lines(out)[-1]["step"])["updates"] == lines(out)[-1]["step"]
+    assert "continue with `palette resume" in (tmp_path / "stderr").read_text()
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_one_rank_goes_on_as_two_and_both_stop_at_a_signal(

@@ -176,15 +176,16 @@ def load(
     ``task``, and ``scale`` where it has several, choose one of the tasks that the model serves; a
     model of one task needs neither.
 
-    ``sampling``: fields of :class:`palette.Sampling` (answer, steps, sampler, grid, samples …).
+    ``sampling``: fields of :class:`palette.Sampling` (answer, steps, sampler, grid, samples …), of
+    which an imported model has defaults of its own.
     Raises UserError for others and where there is no model, IntegrityError for a damaged one.
     """
-    from palette.restoring.restorer import Restorer
-    from palette.restoring.sampling import Sampling
+    from palette.restoring.restorer import Restorer, own_sampling
 
     loaded, members = read_model(model)
     number = find_member(members, task, scale)
-    return Restorer(loaded, members, number, from_dict(Sampling, sampling), device, precision)
+    chosen = own_sampling(loaded, **sampling)
+    return Restorer(loaded, members, number, chosen, device, precision)
 
 
 def read_model(model: str | Path) -> tuple[Model, Sequence[Member]]:

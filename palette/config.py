@@ -35,7 +35,7 @@ def _at_least(least: int, config: Any, names: str, prefix: str = "") -> None:
 class DiffusionConfig:
     """What is learnt: the noise levels, the loss and the target."""
 
-    schedule: Literal["normal", "logsnr", "adaptive", "palette", "cosine"] = "normal"
+    schedule: Literal["normal", "logsnr", "adaptive", "palette", "ddpm", "cosine"] = "normal"
     """Distribution of the training noise levels. normal: in log-SNR, where the loss can still fall,
     with a share of pure noise. logsnr: uniform in log-SNR. adaptive: by the running loss."""
     logsnr_mean: float = 1.0

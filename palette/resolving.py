@@ -59,6 +59,13 @@ def suited(config: RunConfig, members: Sequence[Member]) -> RunConfig:
             f"model.tasks is {tasks}, but the network serves {len(members)} tasks: "
             f"leave it out, or choose 0 to show it none"
         )
+    if model.known == "clean" and not all(member.task.masked for member in members):
+        raise UserError("model.known is clean, but a task has no holes: leave it at noised")
+    if model.known == "clean" and any(shows_mask(member) for member in members):
+        raise UserError(
+            "model.known is clean, but what is diffused is the difference to a filled hole: "
+            "choose --fill noise, or leave it at noised"
+        )
     return replace(config, model=replace(model, mask=mask, tasks=tasks))
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
 
 import cv2
 import numpy as np
@@ -14,16 +14,20 @@ from torch.nn import functional
 from palette.degradations.resize import resize
 from palette.errors import UserError
 from palette.tasks.base import WholePictureTask
-from palette.types import Observation, Picture
+from palette.types import Condition, Observation, Picture
+
+METHODS = {"bicubic": "cubic_aa", "bilinear": "linear_aa"}
 
 
 @dataclass(frozen=True)
 class SuperResolution(WholePictureTask):
-    """The condition is the small picture, enlarged bicubically to the size of the target."""
+    """The condition is the small picture, enlarged to the size of the target."""
 
     degradation: str = "sr_bicubic"
     scale: int = 4
     """How many times larger, 2 to 8."""
+    enlarge: Literal["bicubic", "bilinear"] = "bicubic"
+    """How the condition is enlarged."""
     name: ClassVar[str] = "super-resolution"
 
     def __post_init__(self) -> None:
@@ -32,8 +36,17 @@ class SuperResolution(WholePictureTask):
         super().__post_init__()
 
     def baseline(self, observation: Observation) -> Picture:
+        return self._enlarged(observation, "bicubic")
+
+    def condition(self, observation: Observation, rng: np.random.Generator) -> Condition:
+        shown = super().condition(observation, rng)
+        if self.enlarge != "bicubic":
+            shown = replace(shown, x=2 * self._enlarged(observation, self.enlarge) - 1)
+        return shown
+
+    def _enlarged(self, observation: Observation, how: str) -> Picture:
         height, width = observation.picture.shape[:2]
-        return resize(observation.picture, height * self.scale, width * self.scale, "cubic_aa")
+        return resize(observation.picture, height * self.scale, width * self.scale, METHODS[how])
 
     @property
     def classical(self) -> Mapping[str, Callable[[Observation], Picture]]:
@@ -42,7 +55,8 @@ class SuperResolution(WholePictureTask):
 
     def baseline_batch(self, observed: Tensor) -> Tensor:
         size = [side * self.scale for side in observed.shape[-2:]]
-        return functional.interpolate(observed, size, mode="bicubic", antialias=True).clamp(0, 1)
+        enlarged = functional.interpolate(observed, size, mode=self.enlarge, antialias=True)
+        return enlarged.clamp(0, 1)
 
 
 def _sharpened(picture: Picture) -> Picture:

@@ -7,9 +7,10 @@ import io
 import os
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from palette.errors import UserError
+from palette.errors import UserError, of_file
 
 NARROWEST = 60
 """Columns. In fewer of them the help would break every word, and in one tyro does not end."""
@@ -32,6 +33,21 @@ def parse(cls: Any, args: Sequence[str], command: str | None = None, default: An
         if stop.code in (0, None):
             raise
         raise UserError(_one_line(printed.getvalue())) from None
+
+
+def parse_sampling(cls: Any, args: Sequence[str]) -> Any:
+    """Parse flags into ``cls``; the model that they name has the defaults of the sampling."""
+    asked = parse(cls, args)
+
+    from palette.checkpoint import sampling_of
+    from palette.config import from_dict
+
+    own = sampling_of(asked.model)
+    if not own:
+        return asked
+    with of_file(asked.model):
+        default = replace(asked, sampling=from_dict(type(asked.sampling), own))
+    return parse(cls, args, default=default)
 
 
 def _one_line(box: str) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
+from palette.cli.arguments import parse_sampling
 from palette.cli.evaluate import SampleOf
 from palette.errors import OK, SOME_FAILED
 from palette.eval.request import Choices, SuiteName
@@ -34,6 +36,11 @@ class Benchmark:
     """A new folder, or one where this very benchmark was begun."""
     choices: Annotated[Choices, tyro.conf.OmitArgPrefixes] = field(default_factory=Choices)
     sampling: Annotated[SampleOf, tyro.conf.OmitArgPrefixes] = field(default_factory=SampleOf)
+
+
+def read_arguments(args: Sequence[str]) -> Benchmark:
+    """With the sampling of the model where a flag says no other."""
+    return parse_sampling(Benchmark, args)
 
 
 def run(args: Benchmark) -> int:

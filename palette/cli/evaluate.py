@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
+from palette.cli.arguments import parse_sampling
 from palette.errors import OK, SOME_FAILED
 from palette.eval.request import Request
 from palette.restoring.sampling import Answer, Sampling
@@ -49,6 +51,11 @@ class Evaluate:
     all tasks."""
     request: Annotated[Request, tyro.conf.OmitArgPrefixes] = field(default_factory=Request)
     sampling: Annotated[SampleOf, tyro.conf.OmitArgPrefixes] = field(default_factory=SampleOf)
+
+
+def read_arguments(args: Sequence[str]) -> Evaluate:
+    """With the sampling of the model where a flag says no other."""
+    return parse_sampling(Evaluate, args)
 
 
 def run(args: Evaluate) -> int:

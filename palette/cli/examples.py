@@ -35,6 +35,10 @@ EXAMPLES = {
         "palette evaluate runs/x4 --data val --shard 0/2 --out part-0    # and 1/2 elsewhere",
         "palette merge part-0 part-1 --out report",
     ),
+    "import": (
+        "palette import 200_Network.pth models/colour --task colorization",
+        "palette import I640000_E37_gen.pth models/sr3-x8    # SR3, 16 to 128",
+    ),
     "export": (
         "palette export runs/x4 models/x4",
         "palette export runs/x4/best models/x4 --precision fp32 --card card.md",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from palette.cli.arguments import parse_sampling
 from palette.errors import OK, SOME_FAILED, UserError
 from palette.progress import Progress
 from palette.restoring.output import Output
@@ -53,6 +55,11 @@ class Restore:
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """auto: the faster of fp32 and bf16, as measured once; bf16 needs hardware for it. fp16: for
     models that were trained in it, on GPUs without bf16."""
+
+
+def read_arguments(args: Sequence[str]) -> Restore:
+    """With the sampling of the model where a flag says no other."""
+    return parse_sampling(Restore, args)
 
 
 def run(args: Restore) -> int:

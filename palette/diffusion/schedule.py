@@ -21,6 +21,8 @@ PALETTE_TRAIN = (2000, 1e-6, 0.01)
 """Palette's training schedule: steps, first β, last β (appendix; linear)."""
 PALETTE_TEST = (1000, 1e-4, 0.09)
 """Palette's schedule for sampling. Its last half is noisier than anything seen in training."""
+DDPM = (1000, 1e-4, 0.02)
+"""The schedule of Ho et al. (2020, section 4), in training and sampling; guided-diffusion's too."""
 COSINE_STEPS = 1000
 
 
@@ -62,7 +64,7 @@ class Schedule:
     draws log-SNR ~ N(``mean``, ``std``²), where a loss can still fall (EDM, Karras et al. 2022,
     section 5), but the share ``noise_share`` of nearly pure noise, uniform in log-SNR up to
     :data:`PURE_NOISE`, so that the answer of one evaluation is learnt too. "adaptive" is
-    "logsnr" here: :mod:`palette.training.draws` changes it by the running loss. "palette"
+    "logsnr" here: :mod:`palette.training.draws` changes it by the running loss. "palette", "ddpm"
     and "cosine" draw a step of the discrete schedule and then γ uniformly between that step and
     the next, as SR3 does (Saharia et al. 2021, eq. 10–11); steps outside of the bounds are left
     out. A sampler must never ask for a γ below ``gamma_min``: the network has not seen it, and
@@ -106,6 +108,10 @@ def _draw_palette(u: Tensor, schedule: Schedule) -> Tensor:
     return _draw_between(_palette_levels(), u, schedule.gamma_min, schedule.gamma_max)
 
 
+def _draw_ddpm(u: Tensor, schedule: Schedule) -> Tensor:
+    return _draw_between(_ddpm_levels(), u, schedule.gamma_min, schedule.gamma_max)
+
+
 def _draw_cosine(u: Tensor, schedule: Schedule) -> Tensor:
     return _draw_between(_cosine_levels(), u, schedule.gamma_min, schedule.gamma_max)
 
@@ -128,6 +134,11 @@ def _palette_levels() -> Tensor:
 
 
 @cache
+def _ddpm_levels() -> Tensor:
+    return linear_gammas(*DDPM)
+
+
+@cache
 def _cosine_levels() -> Tensor:
     return cosine_gammas(COSINE_STEPS)
 
@@ -145,6 +156,7 @@ _DRAWS: dict[str, Callable[[Tensor, Schedule], Tensor]] = {
     "normal": _draw_normal,
     "adaptive": _draw_logsnr,
     "palette": _draw_palette,
+    "ddpm": _draw_ddpm,
     "cosine": _draw_cosine,
 }
 
@@ -173,7 +185,7 @@ standard deviation of 0.01, 1.3 of 255; a grid that ends at 8 would smooth detai
 PURE_NOISE = -4.0
 """Log-SNR below which y_t holds next to nothing of y: 2 % of its power."""
 
-_PALETTE = _palette_levels()
+_PALETTE, _DDPM = _palette_levels(), _ddpm_levels()
 _COSINE = _cosine_levels()[(_cosine_levels() >= GAMMA_MIN) & (_cosine_levels() <= GAMMA_MAX)]
 
 SCHEDULES: dict[str, Schedule] = {
@@ -181,6 +193,7 @@ SCHEDULES: dict[str, Schedule] = {
     "normal": Schedule("normal", GAMMA_MIN, GAMMA_MAX),
     "adaptive": Schedule("adaptive", GAMMA_MIN, GAMMA_MAX),
     "palette": Schedule("palette", float(_PALETTE.min()), float(_PALETTE.max())),
+    "ddpm": Schedule("ddpm", float(_DDPM.min()), float(_DDPM.max())),
     "cosine": Schedule("cosine", float(_COSINE.min()), float(_COSINE.max())),
 }
 
@@ -210,11 +223,28 @@ def palette_test_grid(n: int | None, gamma_min: float, gamma_max: float = 1.0) -
     ``n`` of the trimmed steps, evenly strided, the noisiest and (from two on) the cleanest among
     them; None takes all.
     """
-    gammas = linear_gammas(*PALETTE_TEST).flip(0)
+    return _trimmed("Palette's test schedule", PALETTE_TEST, n, gamma_min, gamma_max)
+
+
+def sr3_grid(n: int | None, gamma_min: float, gamma_max: float = 1.0) -> Tensor:
+    """As :func:`palette_test_grid`, of the schedule that SR3's public port trains and samples by,
+    which is Palette's training schedule."""
+    return _trimmed("SR3's schedule", PALETTE_TRAIN, n, gamma_min, gamma_max)
+
+
+def ddpm_grid(n: int | None, gamma_min: float, gamma_max: float = 1.0) -> Tensor:
+    """As :func:`palette_test_grid`, of the schedule :data:`DDPM`."""
+    return _trimmed("DDPM's schedule", DDPM, n, gamma_min, gamma_max)
+
+
+def _trimmed(
+    name: str, betas: tuple[int, float, float], n: int | None, gamma_min: float, gamma_max: float
+) -> Tensor:
+    gammas = linear_gammas(*betas).flip(0)
     kept = gammas[(gammas >= gamma_min) & (gammas <= gamma_max)]
     if len(kept) == 0:
         raise UserError(
-            f"gamma_min {gamma_min} and gamma_max {gamma_max}: no step of Palette's test schedule "
+            f"gamma_min {gamma_min} and gamma_max {gamma_max}: no step of {name} "
             f"({gammas[0]:.1e} to {gammas[-1]:.6f}) is between them, widen them"
         )
     if n is None:
@@ -222,7 +252,7 @@ def palette_test_grid(n: int | None, gamma_min: float, gamma_max: float = 1.0) -
     _check_count(n, "n")
     if n > len(kept):
         raise UserError(
-            f"n {n}: Palette's test schedule has {len(kept)} steps between {gamma_min} and "
+            f"n {n}: {name} has {len(kept)} steps between {gamma_min} and "
             f"{gamma_max}; ask for fewer, or use the grid 'logsnr'"
         )
     return kept[torch.linspace(0, len(kept) - 1, n, dtype=torch.float64).round().long()]
@@ -234,4 +264,6 @@ GRIDS: dict[str, Grid] = {
     "logsnr": logsnr_grid,
     "karras": karras_grid,
     "palette": palette_test_grid,
+    "sr3": sr3_grid,
+    "ddpm": ddpm_grid,
 }

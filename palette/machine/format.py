@@ -146,7 +146,7 @@ def measure(denoiser: Denoiser, formats: Sequence[Format], mode: Mode) -> dict[s
     draws = torch.Generator(device).manual_seed(0)
     batch = 8
     y_t = torch.randn((batch, 3, side, side), generator=draws, device=device)
-    mask = y_t[:, : int(bool(denoiser.unet.architecture.mask))]
+    mask = y_t[:, : int(denoiser.unet.architecture.takes_mask)]
     x = torch.cat([y_t, mask], dim=1)
     gamma = torch.full((batch,), 0.5, device=device)
     passes: dict[str, Callable[[], None]] = {}

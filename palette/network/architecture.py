@@ -32,8 +32,9 @@ class Architecture:
     """Space-to-depth stem: the network works at 1/patch of the picture's resolution."""
     output: Literal["skip", "plain"] = "skip"
     """skip: ε̂ = √(1−γ)·y_t + √γ·F. plain: ε̂ = F, as published weights expect."""
-    embedding: Literal["logsnr", "gamma"] = "logsnr"
-    """Which number of the noise level is embedded; published Palette weights expect gamma."""
+    embedding: Literal["logsnr", "gamma", "root-gamma", "ddpm-step"] = "logsnr"
+    """Which number of the noise level is embedded. Published weights expect gamma (Palette),
+    root-gamma, √γ (SR3), or ddpm-step, the time step of 1000 (guided-diffusion)."""
     strength: Annotated[bool, tyro.conf.arg(aliases=["--model.level"])] = False
     """Embed the strength of the conditioning augmentation too (cascades, Ho et al. 2022)."""
     middle_attention: bool = True
@@ -44,6 +45,17 @@ class Architecture:
     tasks: int | None = None
     """Tasks that a learned embedding tells apart. Without a choice: all of a network's, where it
     has several; 0 shows it none."""
+    heads: int | None = None
+    """Heads of every attention, whatever their width, instead of --model.head-width."""
+    modulation: Literal["scale-shift", "shift"] = "scale-shift"
+    """How the noise level enters a residual block. scale-shift: after its second norm. shift:
+    added before it, as published SR3 weights expect."""
+    resampling: Literal["residual", "convolution"] = "residual"
+    """Between two depths. residual: a residual block that pools or repeats. convolution: one
+    convolution, as published SR3 weights expect."""
+    known: Literal["noised", "clean"] = "noised"
+    """What y_t has where a picture with a hole is known. noised: as much noise as in the hole.
+    clean: the picture itself, as published Palette weights expect; for holes filled with noise."""
 
     def __post_init__(self) -> None:
         if not self.multipliers or min(self.multipliers) < 1:
@@ -66,11 +78,26 @@ class Architecture:
                 )
             middle = self.middle_attention and multiplier == self.multipliers[-1]
             attends = bool(self.attention) or middle
-            if attends and channels % min(self.head_width, channels):
+            if attends and self.heads is not None:
+                if self.heads < 1 or channels % self.heads:
+                    raise UserError(
+                        f"model.heads is {self.heads}, which does not divide {channels} channels: "
+                        f"choose a divisor of {channels}"
+                    )
+            elif attends and channels % min(self.head_width, channels):
                 raise UserError(
                     f"model.head_width is {self.head_width}, which does not divide "
                     f"{channels} channels: choose a divisor of {channels}"
                 )
+
+    def heads_of(self, channels: int) -> int:
+        """Of an attention over so many channels."""
+        return self.heads or channels // min(self.head_width, channels)
+
+    @property
+    def takes_mask(self) -> bool:
+        """Whether x comes with one more channel, 1 where the picture is missing."""
+        return bool(self.mask) or self.known == "clean"
 
     @property
     def stride(self) -> int:

@@ -42,7 +42,7 @@ def cost(
     with FakeTensorMode():
         network = UNet(architecture, size).train()
         y_t = torch.empty(batch, 3, size, size)
-        x = torch.cat([y_t, y_t[:, : int(bool(architecture.mask))]], dim=1)
+        x = torch.cat([y_t, y_t[:, : int(architecture.takes_mask)]], dim=1)
         kept = _Kept(network)
         counted = FlopCounterMode(display=False)
         with counted:

@@ -1,7 +1,8 @@
 """The U-Net of Palette: that of Dhariwal & Nichol (2021), conditioned by concatenation [x, y_t].
 
 Two additions: an optional space-to-depth stem, and an output that is plain or has an analytic
-skip (see :class:`palette.network.architecture.Architecture`). All tensors are ``(B, C, H, W)``.
+skip. What published networks do otherwise is a choice of
+:class:`palette.network.architecture.Architecture`. All tensors are ``(B, C, H, W)``.
 """
 
 from __future__ import annotations
@@ -17,43 +18,17 @@ from torch.utils.checkpoint import checkpoint
 from palette.errors import UserError
 from palette.network.architecture import Architecture
 from palette.network.dropout import Dropout, number_dropouts
+from palette.network.embedding import NoiseEmbedding
 from palette.network.norm import group_norm, norm_silu
 
 Resample = Literal["down", "up"]
 
 
-class NoiseEmbedding(nn.Module):
-    """Sinusoids of one number a picture, (B,) → (B, 4·width), through two linear layers.
-
-    The number is γ, of which the log-SNR may be taken, or the strength of an augmentation.
-    """
-
-    def __init__(self, width: int, of: Literal["logsnr", "gamma", "strength"]) -> None:
-        super().__init__()
-        self.of = of
-        half = width // 2
-        ramp = torch.arange(half) / half
-        # logSNR spans about [−10, 10] and a strength [0, 0.6]: phases up to 1 … 100;
-        # γ as in the public port
-        steepest = {"logsnr": 0.1, "strength": 2.0}
-        ramps = {of: steepest[of] * 100**ramp for of in steepest}
-        ramps["gamma"] = torch.exp(-math.log(1e4) * ramp)
-        frequencies = ramps[of]
-        self.register_buffer("frequencies", frequencies.float(), persistent=False)
-        self.mlp = nn.Sequential(
-            nn.Linear(width, 4 * width), nn.SiLU(), nn.Linear(4 * width, 4 * width)
-        )
-
-    frequencies: Tensor
-
-    def forward(self, number: Tensor) -> Tensor:
-        number = torch.logit(number) if self.of == "logsnr" else number
-        angles = number.float()[:, None] * self.frequencies
-        return self.mlp(torch.cat([angles.cos(), angles.sin()], dim=1))
-
-
 class ResidualBlock(nn.Module):
-    """Norm, SiLU, conv, twice; the second norm is scaled and shifted by the noise embedding."""
+    """Norm, SiLU, conv, twice; the second norm is scaled and shifted by the noise embedding.
+
+    With ``shift`` the embedding is added before the second norm, and scales nothing.
+    """
 
     def __init__(
         self,
@@ -63,12 +38,14 @@ class ResidualBlock(nn.Module):
         groups: int,
         dropout: float = 0.0,
         resample: Resample | None = None,
+        shift: bool = False,
     ) -> None:
         super().__init__()
         self.resample: Resample | None = resample
+        self.shift = shift
         self.norm1 = nn.GroupNorm(_divisor(groups, inputs), inputs)
         self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1)
-        self.scale_shift = nn.Linear(embedding, 2 * outputs)
+        self.scale_shift = nn.Linear(embedding, outputs if shift else 2 * outputs)
         self.norm2 = nn.GroupNorm(_divisor(groups, outputs), outputs)
         self.dropout = Dropout(dropout)
         self.conv2 = _zeroed(nn.Conv2d(outputs, outputs, 3, padding=1))
@@ -79,17 +56,34 @@ class ResidualBlock(nn.Module):
         if self.resample is not None:
             residual, h = _resample(residual, self.resample), _resample(h, self.resample)
         residual = self.conv1(residual)
-        scale, shift = self.scale_shift(embedding).chunk(2, dim=1)
-        residual = norm_silu(self.norm2, residual, scale, shift)
+        if self.shift:
+            shift = self.scale_shift(embedding)[:, :, None, None]
+            residual = norm_silu(self.norm2, residual + shift)
+        else:
+            scale, shift = self.scale_shift(embedding).chunk(2, dim=1)
+            residual = norm_silu(self.norm2, residual, scale, shift)
         return self.skip(h) + self.conv2(self.dropout(residual))
+
+
+class Resampling(nn.Module):
+    """To the next depth by one convolution, whatever the noise embedding."""
+
+    def __init__(self, channels: int, resample: Resample) -> None:
+        super().__init__()
+        self.resample: Resample = resample
+        stride = 2 if resample == "down" else 1
+        self.conv = nn.Conv2d(channels, channels, 3, stride=stride, padding=1)
+
+    def forward(self, h: Tensor, embedding: Tensor) -> Tensor:
+        return self.conv(h if self.resample == "down" else _resample(h, "up"))
 
 
 class SelfAttention(nn.Module):
     """Multi-head attention over all positions, as a residual."""
 
-    def __init__(self, channels: int, head_width: int, groups: int) -> None:
+    def __init__(self, channels: int, heads: int, groups: int) -> None:
         super().__init__()
-        self.heads = channels // head_width
+        self.heads = heads
         self.norm = nn.GroupNorm(_divisor(groups, channels), channels)
         self.qkv = nn.Conv2d(channels, 3 * channels, 1)
         self.out = _zeroed(nn.Conv2d(channels, channels, 1))
@@ -106,9 +100,11 @@ class SelfAttention(nn.Module):
 
 
 class Stage(nn.Module):
-    """A residual block and, at chosen resolutions, attention after it."""
+    """A residual block and, at chosen resolutions, attention after it; or a step between depths."""
 
-    def __init__(self, block: ResidualBlock, attention: SelfAttention | None = None) -> None:
+    def __init__(
+        self, block: ResidualBlock | Resampling, attention: SelfAttention | None = None
+    ) -> None:
         super().__init__()
         self.block = block
         self.attention = attention
@@ -121,7 +117,7 @@ class Stage(nn.Module):
 class UNet(nn.Module):
     """F(x, y_t, γ): (B, 3, H, W), (B, 3, H, W), (B,) → (B, 3, H, W).
 
-    With ``architecture.mask`` x has a fourth channel, 1 where the picture is missing. With
+    With ``architecture.takes_mask`` x has a fourth channel, 1 where the picture is missing. With
     ``architecture.strength`` also (B,) strengths of conditioning augmentation, 0 by default; with
     ``architecture.tasks`` the number of each example's task, (B,) int64, 0 by default.
 
@@ -137,18 +133,27 @@ class UNet(nn.Module):
         self.recompute = False
         self.architecture = a = architecture
         widths = [a.width * m for m in a.multipliers]
-        emb = 4 * a.width
+        self.shift = shift = a.modulation == "shift"
+        emb = a.width if shift else 4 * a.width
 
-        def stage(inputs: int, depth: int, resample: Resample | None = None) -> Stage:
-            block = ResidualBlock(inputs, widths[depth], emb, a.groups, a.dropout, resample)
-            attends = resample is None and image_size // (a.patch * 2**depth) in a.attention
+        def residual(inputs: int, outputs: int, resample: Resample | None = None) -> ResidualBlock:
+            return ResidualBlock(inputs, outputs, emb, a.groups, a.dropout, resample, shift)
+
+        def stage(inputs: int, depth: int) -> Stage:
+            block = residual(inputs, widths[depth])
+            attends = image_size // (a.patch * 2**depth) in a.attention
             return Stage(block, attention(widths[depth]) if attends else None)
 
-        def attention(channels: int) -> SelfAttention:
-            return SelfAttention(channels, min(a.head_width, channels), a.groups)
+        def step(channels: int, resample: Resample) -> Stage:
+            if a.resampling == "convolution":
+                return Stage(Resampling(channels, resample))
+            return Stage(residual(channels, channels, resample))
 
-        self.embedding = NoiseEmbedding(a.width, a.embedding)
-        self.strength_embedding = NoiseEmbedding(a.width, "strength") if a.strength else None
+        def attention(channels: int) -> SelfAttention:
+            return SelfAttention(channels, a.heads_of(channels), a.groups)
+
+        self.embedding = NoiseEmbedding(a.width, a.embedding, emb)
+        self.strength_embedding = NoiseEmbedding(a.width, "strength", emb) if a.strength else None
         self.task_embedding = nn.Embedding(a.tasks, emb) if a.tasks else None
         shown = 2 * channels + bool(a.mask)
         self.stem = nn.Conv2d(shown * a.patch**2, a.width, 3, padding=1)
@@ -161,10 +166,10 @@ class UNet(nn.Module):
                 current = widths[depth]
                 skips.append(current)
             if depth < len(widths) - 1:
-                self.down.append(stage(current, depth, "down"))
+                self.down.append(step(current, "down"))
                 skips.append(current)
 
-        middle = [ResidualBlock(current, current, emb, a.groups, a.dropout) for _ in range(2)]
+        middle = [residual(current, current) for _ in range(2)]
         between = attention(current) if a.middle_attention else None
         self.middle = nn.ModuleList([Stage(middle[0], between), Stage(middle[1])])
 
@@ -174,7 +179,7 @@ class UNet(nn.Module):
                 self.up.append(stage(current + skips.pop(), depth))
                 current = widths[depth]
             if depth > 0:
-                self.up.append(stage(current, depth, "up"))
+                self.up.append(step(current, "up"))
 
         self.head_norm = nn.GroupNorm(_divisor(a.groups, current), current)
         self.head = _zeroed(nn.Conv2d(current, channels * a.patch**2, 3, padding=1))
@@ -198,7 +203,11 @@ class UNet(nn.Module):
             embedding = embedding + self.task_embedding(
                 torch.zeros_like(gamma, dtype=torch.int64) if task is None else task
             )
-        embedding = F.silu(embedding)
+        if not self.shift:
+            embedding = F.silu(embedding)
+        if self.architecture.known == "clean":
+            y_t = torch.where(x[:, -1:] > 0, y_t, x[:, : y_t.shape[1]])
+            x = x if self.architecture.mask else x[:, :-1]
         h = torch.cat([x, y_t], dim=1)
         h = self.stem(F.pixel_unshuffle(h, self.architecture.patch))
         skips = [h]
@@ -216,7 +225,7 @@ class UNet(nn.Module):
         return F.pixel_shuffle(h, self.architecture.patch)
 
     def _check(self, x: Tensor, y_t: Tensor) -> None:
-        stride, mask = self.architecture.stride, bool(self.architecture.mask)
+        stride, mask = self.architecture.stride, self.architecture.takes_mask
         fits = x.shape[:1] + x.shape[2:] == y_t.shape[:1] + y_t.shape[2:]
         if not fits or x.shape[1] != y_t.shape[1] + mask or any(s % stride for s in x.shape[2:]):
             raise UserError(

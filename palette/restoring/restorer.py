@@ -17,6 +17,7 @@ from palette.config import from_dict
 from palette.data.stored import grey_of, is_colourless
 from palette.diffusion.schedule import SCHEDULES
 from palette.errors import UserError
+from palette.files import understood
 from palette.machine.device import choose_device
 from palette.machine.format import Format, choose
 from palette.restoring.coarse import reduced, reduction
@@ -53,7 +54,7 @@ class Restorer:
         self.members = tuple(members)
         self.member = self.members[number]
         self.task = self.member.task
-        self.sampling = sampling or Sampling()
+        self.sampling = sampling or own_sampling(model)
         where = choose_device(device)
         denoiser = model.denoiser.to(where)
         form = choose(denoiser, precision, "restore") if isinstance(precision, str) else precision
@@ -287,3 +288,10 @@ class Restorer:
         if whole is not None:
             return whole
         return np.concatenate([self._fitting(one) for one in batch.alone()])
+
+
+def own_sampling(model: Model, **chosen: Any) -> Sampling:
+    """That of its model.json, which imported models have, or the defaults; ``chosen`` otherwise."""
+    with understood(Path("model.json")):
+        own = from_dict(Sampling, model.info.get("sampling", {}))
+    return from_dict(Sampling, {**own.as_json(), **chosen})

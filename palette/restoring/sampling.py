@@ -26,7 +26,7 @@ SamplerName = Literal[
     "dpmpp_3m_sde",
     "unipc",
 ]
-GridName = Literal["auto", "logsnr", "karras", "palette"]
+GridName = Literal["auto", "logsnr", "karras", "palette", "sr3", "ddpm"]
 Start = Literal["noise", "condition", "mean"]
 CHOICES = {"answer": Answer, "sampler": SamplerName, "grid": GridName, "start": Start}
 
@@ -60,7 +60,8 @@ class Sampling(Route):
     """Samples that are averaged."""
     grid: GridName = "auto"
     """The noise levels that the sampler visits. auto: those that `palette search` found for this
-    model, sampler, start and number of steps, otherwise logsnr."""
+    model, sampler, start and number of steps, otherwise logsnr. palette, sr3, ddpm: steps of the
+    published schedules."""
     logsnrs: Annotated[tuple[float, ...] | None, tyro.conf.Suppress] = None
     """The noise levels themselves as log-SNRs, noisiest first, instead of steps and grid."""
     resamplings: int = 10

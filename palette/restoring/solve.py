@@ -174,7 +174,7 @@ class Solver:
     ) -> Batch:
         """Conditions of one size, padded to the stride and brought to the device."""
         regions = [c.region[..., None] for c in conditions if c.region is not None]
-        mask = bool(self.denoiser.unet.architecture.mask)
+        mask = self.denoiser.unet.architecture.takes_mask
         return Batch(
             x=self._tensor([c.shown(mask) for c in conditions]),
             region=self._tensor(regions) if regions else None,

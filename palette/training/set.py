@@ -202,7 +202,7 @@ class TrainingSet:
         inner = self._inner(task)
         layers = {
             "y": (2 * clean - 1)[inner, inner],
-            "x": condition.shown(bool(self.config.model.mask))[inner, inner],
+            "x": condition.shown(self.config.model.takes_mask)[inner, inner],
         }
         if any(member.task.masked for member in self.members):
             everywhere = np.ones(clean.shape[:2], np.float32)
@@ -256,7 +256,7 @@ class TrainingSet:
         params = [self.params(position, task) for position in positions]
         inner = self._inner(task)
         x = task.condition_batch((y + 1) / 2, params)[..., inner, inner]
-        if self.config.model.mask:
+        if self.config.model.takes_mask:
             x = torch.cat([x, torch.zeros_like(x[:, :1])], dim=1)
         strengths = None
         if self.config.model.strength:

@@ -20,12 +20,14 @@ from palette.diffusion.schedule import (
     SCHEDULES,
     Schedule,
     cosine_gammas,
+    ddpm_grid,
     gamma_of_logsnr,
     karras_grid,
     linear_gammas,
     logsnr,
     logsnr_grid,
     palette_test_grid,
+    sr3_grid,
 )
 
 PALETTE_MIN = SCHEDULES["palette"].gamma_min
@@ -83,10 +85,17 @@ def test_logsnr_draw_is_linear_in_u():
     torch.testing.assert_close(logsnr(drawn.double()), expected, rtol=0, atol=1e-3)
 
 
-@pytest.mark.parametrize("name", ["palette", "cosine"])
+LEVELS = {
+    "palette": linear_gammas(*PALETTE_TRAIN),
+    "ddpm": linear_gammas(1000, 1e-4, 0.02),
+    "cosine": cosine_gammas(1000),
+}
+
+
+@pytest.mark.parametrize("name", LEVELS)
 def test_discrete_draw_is_uniform_between_neighbouring_steps(name: str):
     schedule = SCHEDULES[name]
-    gammas = linear_gammas(*PALETTE_TRAIN) if name == "palette" else cosine_gammas(1000)
+    gammas = LEVELS[name]
     levels = gammas[(gammas >= schedule.gamma_min) & (gammas <= schedule.gamma_max)]
     step = torch.arange(len(levels) - 1)
     for within in (0.0, 0.25, 0.75):
@@ -131,6 +140,14 @@ def test_karras_grid_is_the_papers_formula():
         assert gammas[i].item() == pytest.approx(1 / (1 + root**14), rel=1e-9)
 
 
+def test_published_schedules_are_grids_where_they_were_trained():
+    for grid, trained, count in (("sr3", "palette", 1994), ("ddpm", "ddpm", 1000)):
+        schedule = SCHEDULES[trained]
+        whole = {"sr3": sr3_grid, "ddpm": ddpm_grid}[grid](None, schedule.gamma_min, GAMMA_MAX)
+        assert len(whole) == count
+        assert set(whole.tolist()) <= set(LEVELS[trained].tolist())
+
+
 def test_a_subset_of_palettes_grid_is_a_subset():
     whole = palette_test_grid(None, PALETTE_MIN)
     part = palette_test_grid(20, PALETTE_MIN)
@@ -151,7 +168,7 @@ def test_grids_rise_and_never_leave_their_bounds(name: str, n: int, low: float, 
     assert (gammas.diff() > 0).all()
     assert gammas[0] >= low
     assert gammas[-1] <= high
-    if name != "palette":
+    if name in ("logsnr", "karras"):  # the others take steps that there are
         assert gammas[0].item() == pytest.approx(low, rel=1e-9)
         assert n == 1 or gammas[-1].item() == pytest.approx(high, rel=1e-9)
 
@@ -161,7 +178,7 @@ def test_grids_rise_and_never_leave_their_bounds(name: str, n: int, low: float, 
     [
         (
             lambda: Schedule("sigmoid", 0.1, 0.9),
-            "'sigmoid'.*logsnr, normal, adaptive, palette, cosine",
+            "'sigmoid'.*logsnr, normal, adaptive, palette, ddpm, cosine",
         ),
         (lambda: Schedule("logsnr", 0.0, 0.9), "gamma_min 0.0.*0 < gamma_min < gamma_max < 1"),
         (lambda: Schedule("logsnr", 0.1, 1.0), "gamma_max 1.0"),

@@ -1,0 +1,1 @@
+"""Published weights of other tools as model folders; `palette import` is the only way in."""

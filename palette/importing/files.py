@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from palette.errors import IntegrityError, UserError, some
+from palette.files import visible
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,17 @@ def averaged(file: Path) -> Path | None:
     ema_0.9999_020000.pt, of several the slowest.
     """
     if file.name.endswith("_Network.pth"):
-        beside = [file.with_name(f"{file.stem}_ema.pth")]
-    elif saved := re.fullmatch(r"model(\d+)\.pt", file.name):
-        beside = sorted(file.parent.glob(f"ema_0.*_{saved[1]}.pt"), reverse=True)
-    else:
-        beside = []
-    return next((path for path in beside if path.is_file()), None)
+        beside = file.with_name(f"{file.stem}_ema.pth")
+        return beside if beside.is_file() else None
+    saved = re.fullmatch(r"model(\d+)\.pt", file.name)
+    if saved is None:
+        return None
+    names = {
+        path: re.fullmatch(rf"ema_(0\.\d+)_{saved[1]}\.pt", path.name)
+        for path in visible(file.parent)
+    }
+    rates = {path: float(name[1]) for path, name in names.items() if name}
+    return max(rates, key=lambda path: rates[path], default=None)
 
 
 def read_weights(file: Path) -> Weights:

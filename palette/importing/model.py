@@ -86,7 +86,7 @@ def import_model(file: Path, out: Path, wishes: Wishes) -> Imported:
     }
     config, _ = resolve(task, settings)
     denoiser = Conversion(family, shape, config.model, size, label).run(network)
-    parameters = sum(parameter.numel() for parameter in denoiser.parameters())
+    parameters = sum(value.numel() for value in network.tensors.values())
     source = {"from": family.title, "file": used.name, "sha256": sha256(used)}
     info = {
         "imported": source if label is None else {**source, "label": label},

@@ -81,6 +81,13 @@ class Strided(nn.Module):
         )
 
 
+class InTurn(nn.ModuleList):
+    def forward(self, h: Tensor, e: Tensor) -> Tensor:
+        for layer in self:
+            h = layer(h) if isinstance(layer, nn.Conv2d) else layer(h, e)
+        return h
+
+
 class GuidedUNet(nn.Module):
     """That of guided-diffusion, and of Palette's port with ``embed`` = cond_embed."""
 
@@ -113,22 +120,20 @@ class GuidedUNet(nn.Module):
             return GuidedBlock(channels, channels, emb, way)
 
         current = width * multipliers[0]
-        self.input_blocks = nn.ModuleList(
-            [nn.ModuleList([nn.Conv2d(inputs, current, 3, padding=1)])]
-        )
+        self.input_blocks = nn.ModuleList([InTurn([nn.Conv2d(inputs, current, 3, padding=1)])])
         kept = [current]
         for depth, multiplier in enumerate(multipliers):
             for _ in range(blocks):
                 layers: list[nn.Module] = [GuidedBlock(current, width * multiplier, emb)]
                 current = width * multiplier
                 layers += [attend(current)] if depth in attention else []
-                self.input_blocks.append(nn.ModuleList(layers))
+                self.input_blocks.append(InTurn(layers))
                 kept.append(current)
             if depth < len(multipliers) - 1:
-                self.input_blocks.append(nn.ModuleList([step(current, "down")]))
+                self.input_blocks.append(InTurn([step(current, "down")]))
                 kept.append(current)
         middle = [GuidedBlock(current, current, emb), attend(current)]
-        self.middle_block = nn.ModuleList([*middle, GuidedBlock(current, current, emb)])
+        self.middle_block = InTurn([*middle, GuidedBlock(current, current, emb)])
         self.output_blocks = nn.ModuleList()
         for depth, multiplier in reversed(list(enumerate(multipliers))):
             for number in range(blocks + 1):
@@ -136,7 +141,7 @@ class GuidedUNet(nn.Module):
                 current = width * multiplier
                 layers += [attend(current)] if depth in attention else []
                 layers += [step(current, "up")] if depth and number == blocks else []
-                self.output_blocks.append(nn.ModuleList(layers))
+                self.output_blocks.append(InTurn(layers))
         head = nn.Conv2d(current, outputs, 3, padding=1)
         self.out = nn.Sequential(nn.GroupNorm(32, current), nn.SiLU(), head)
 
@@ -144,18 +149,13 @@ class GuidedUNet(nn.Module):
         e = self.get_submodule(self.embed)(sinusoids(number, self.width, "cos-sin"))
         if label is not None:
             e = e + self.label_emb.weight[label]
-        h, kept = self.input_blocks[0][0](shown), []
-        kept.append(h)
-        for layers in self.input_blocks[1:]:
-            for layer in layers:
-                h = layer(h, e)
+        h, kept = shown, []
+        for layers in self.input_blocks:
+            h = layers(h, e)
             kept.append(h)
-        for layer in self.middle_block:
-            h = layer(h, e)
+        h = self.middle_block(h, e)
         for layers in self.output_blocks:
-            h = torch.cat([h, kept.pop()], dim=1)
-            for layer in layers:
-                h = layer(h, e)
+            h = layers(torch.cat([h, kept.pop()], dim=1), e)
         return self.out(h)
 
 

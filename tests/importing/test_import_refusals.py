@@ -70,7 +70,7 @@ def test_a_malicious_pickle_is_not_run(refused: Callable[..., str], tmp_path: Pa
     sign = tmp_path / "sign"
     content = {**state(), "note": Malicious(sign)}
     said = refused(content, *FLAGS, code=4)
-    assert "nothing of it was run: it asks for builtins.eval" in said
+    assert "nothing of it was run: it asks for eval" in said
     assert "nothing of it was run" in refused(pickle.dumps(content), *FLAGS, code=4)
     assert not sign.exists()
     pickle.loads(pickle.dumps(Malicious(sign)))
@@ -108,7 +108,7 @@ GONE, EXTRA = "denoise_fn.middle_block.1.norm.bias", "denoise_fn.input_blocks.1.
         ),
         (
             lambda: changed(gammas=linear_gammas(1000, 1e-4, 0.02)),
-            "a noise schedule of its own (1000",
+            "schedule of its own (1000",
         ),
         (lambda: {"epoch": 3, **state()}, "holds epoch beside tensors"),
         (lambda: {"state_dict": state()}, "holds state_dict beside tensors"),
@@ -116,7 +116,7 @@ GONE, EXTRA = "denoise_fn.middle_block.1.norm.bias", "denoise_fn.input_blocks.1.
         (dict, "holds nothing"),
         (
             lambda: {"layer.weight": torch.ones(3)},
-            "no family that palette knows, from layer.weight",
+            "no family that palette knows",
         ),
         (sr3_state, "whether SR3 or Palette trained it"),
         (
@@ -185,7 +185,7 @@ def test_averaged_weights_that_lie_beside_it_are_taken(
     def head(name: str, *flags: str) -> Tensor:
         out = tmp_path / f"{name}{''.join(flags)}-model"
         assert main(["import", str(tmp_path / name), str(out), *FLAGS, *flags]) == 0
-        return read_model(out)[0].denoiser.unet.head.bias
+        return read_model(out)[0].denoiser.unet.state_dict()["head.bias"]
 
     before, after = (one["denoise_fn.out.2.bias"] for one in (own, average))
     assert torch.equal(head("200_Network.pth"), after)
@@ -207,6 +207,6 @@ def test_safetensors_and_the_average_of_guided_diffusion(tmp_path: Path) -> None
         out = tmp_path / f"{name}-model"
         command = ["import", str(tmp_path / name), str(out), "--head-width", "32"]
         assert main(command) == 0
-        found[name] = read_model(out)[0].denoiser.unet.head.bias
+        found[name] = read_model(out)[0].denoiser.unet.state_dict()["head.bias"]
     assert torch.equal(found["plain.safetensors"], network["out.2.bias"][:3])
     assert torch.equal(found["model000100.pt"], network["out.2.bias"][:3] + 0.9999)

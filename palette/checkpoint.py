@@ -138,6 +138,11 @@ def _levels(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 def _model_folder(folder: Path) -> Path:
     found = models.find(folder)
+    if found is None and folder.is_file():
+        raise UserError(
+            f"{folder} holds no model, which is a folder: of weights that another tool published "
+            f"`palette import {folder} OUT` makes one"
+        )
     if found is None:
         raise UserError(
             f"{folder} holds no model: give a run folder with a finished or saved model, a folder "

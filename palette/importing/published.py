@@ -11,6 +11,8 @@ from palette.importing.families import GUIDED_DIFFUSION, PALETTE, PALETTE_SR3, S
 from palette.importing.shape import Shape
 from palette.network.architecture import Architecture
 
+NORMALIZED = 32
+"""Groups of guided-diffusion's normalizations, whatever the network."""
 ANY_SIZE = 256
 """Where nobody says at which size a network was trained: it decides no output."""
 
@@ -64,45 +66,50 @@ def architecture_of(
 
     UserError where neither says what the weights do not.
     """
-    known = next((one.told for one in PUBLISHED if one.is_of(family, shape)), Told())
-    if given.heads is not None and given.head_width is not None:
-        raise UserError("give either the number of heads or their width, not both")
-    if given.heads is not None or given.head_width is not None:
-        known = known._replace(heads=given.heads, head_width=given.head_width)
-    size, groups = given.size or known.size or ANY_SIZE, given.groups or known.groups
-    heads, head_width = known.heads, known.head_width
-    sr3 = family.network == "sr3"
-    if sr3:
-        heads, head_width = 1, None
-    groups = groups if sr3 else 32
-    unknown = "a network of another shape than the published ones, and its weights do not say"
-    if groups is None:
-        raise UserError(
-            f"{file} holds {unknown} how many groups its normalizations have: give --groups as in "
-            f"its training (norm_groups, 32 by default)"
-        )
-    if heads is None and head_width is None:
-        raise UserError(
-            f"{file} holds {unknown} how its attention is cut into heads: give --head-width "
-            f"(num_head_channels) or --heads (num_heads) as in its training"
-        )
-    stride = 2 ** (len(shape.multipliers) - 1)
+    told = _told(family, shape, given, file)
+    size, stride = told.size or ANY_SIZE, 2 ** (len(shape.multipliers) - 1)
     if size % stride or size < 8:
         raise UserError(f"size is {size}: it must be a multiple of {max(stride, 8)}")
-    own = Architecture()
     return Architecture(
         width=shape.width,
         multipliers=shape.multipliers,
         blocks=shape.blocks,
         attention=tuple(size // 2**depth for depth in shape.attention),
-        head_width=own.head_width if head_width is None else head_width,
-        groups=groups,
+        head_width=told.head_width or Architecture.head_width,
+        groups=told.groups or NORMALIZED,
         output="plain",
         embedding=family.embedding,
         mask=False,
         tasks=0,
-        heads=heads,
-        modulation="shift" if sr3 else "scale-shift",
+        heads=told.heads,
+        modulation="shift" if family.network == "sr3" else "scale-shift",
         resampling=shape.resampling,
         known="clean" if clean else "noised",
     ), size
+
+
+def _told(family: Family, shape: Shape, given: Told, file: Path) -> Told:
+    """What is given, and for the rest what was published."""
+    told = next((one.told for one in PUBLISHED if one.is_of(family, shape)), Told())
+    told = told._replace(size=given.size or told.size, groups=given.groups or told.groups)
+    if given.heads is not None and given.head_width is not None:
+        raise UserError("give either the number of heads or their width, not both")
+    if given.heads is not None or given.head_width is not None:
+        told = told._replace(heads=given.heads, head_width=given.head_width)
+    sr3 = family.network == "sr3"
+    if sr3 and (given.heads, given.head_width) != (None, None):
+        raise UserError(f"attention in {family.title} has one head: leave --heads out")
+    if not sr3 and given.groups is not None:
+        raise UserError(f"normalizations in {family.title} have 32 groups: leave --groups out")
+    unknown = "a network of another shape than the published ones, and its weights do not say"
+    if sr3 and told.groups is None:
+        raise UserError(
+            f"{file} holds {unknown} how many groups its normalizations have: give --groups as in "
+            f"its training (norm_groups, 32 by default)"
+        )
+    if not sr3 and told.heads is None and told.head_width is None:
+        raise UserError(
+            f"{file} holds {unknown} how its attention is cut into heads: give --head-width "
+            f"(num_head_channels) or --heads (num_heads) as in its training"
+        )
+    return told._replace(heads=1, head_width=None) if sr3 else told._replace(groups=NORMALIZED)

@@ -143,6 +143,7 @@ def test_weights_that_are_not_finite(refused: Callable[..., str]) -> None:
         ([*FLAGS[2:], "--task", "super-resolution"], "does not say how many times it enlarges"),
         ([*FLAGS, "--scale", "4"], "colorization does not enlarge"),
         ([*FLAGS, "--label", "4"], "tells no classes apart"),
+        ([*FLAGS, "--groups", "16"], "have 32 groups: leave --groups out"),
         ([*FLAGS, "--heads", "1"], "either the number of heads or their width"),
         ([*FLAGS, "--size", "9"], "size is 9: it must be a multiple of 8"),
         ([*FLAGS[:2], "--heads", "5"], "model.heads is 5, which does not divide 64 channels"),
@@ -160,6 +161,7 @@ def test_what_other_families_have_to_be_told(refused: Callable[..., str]) -> Non
     assert "fill holes only" in refused(blind, *FLAGS)
     sr3 = {f"denoise_fn.{name}": value for name, value in sr3_state().items()}
     assert "how many groups its normalizations have" in refused(sr3, *FLAGS[:2])
+    assert "has one head: leave --heads out" in refused(sr3, *FLAGS[:2], "--heads", "2")
     narrow = GuidedUNet("time_embed", 32, (2, 4), 1).state_dict()
     assert "64, 128 channels at its depths and 64 before them" in refused(narrow, *FLAGS)
 
@@ -172,6 +174,20 @@ def test_a_folder_that_exists_is_kept(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "out exists and is not overwritten" in capsys.readouterr().err
     assert main(["import", str(tmp_path / "none.pth"), str(tmp_path / "new"), *FLAGS]) == 2
     assert "there is no file" in capsys.readouterr().err
+
+
+def test_no_other_command_reads_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    torch.save({"note": Malicious(tmp_path / "sign")}, tmp_path / "file.pth")
+    (tmp_path / "in").mkdir()
+    for command in (
+        ["info", str(tmp_path / "file.pth")],
+        ["restore", *(str(tmp_path / name) for name in ("file.pth", "in", "out"))],
+        ["export", *(str(tmp_path / name) for name in ("file.pth", "out"))],
+    ):
+        assert main(command) == 2
+    said = capsys.readouterr().err
+    assert said.count("palette import") == 2  # info takes it for a picture
+    assert not (tmp_path / "sign").exists()
 
 
 def test_averaged_weights_that_lie_beside_it_are_taken(

@@ -180,13 +180,12 @@ def test_no_other_command_reads_them(tmp_path: Path, capsys: pytest.CaptureFixtu
     torch.save({"note": Malicious(tmp_path / "sign")}, tmp_path / "file.pth")
     (tmp_path / "in").mkdir()
     for command in (
-        ["info", str(tmp_path / "file.pth")],
         ["restore", *(str(tmp_path / name) for name in ("file.pth", "in", "out"))],
         ["export", *(str(tmp_path / name) for name in ("file.pth", "out"))],
     ):
         assert main(command) == 2
     said = capsys.readouterr().err
-    assert said.count("palette import") == 2  # info takes it for a picture
+    assert said.count("palette import") == 2
     assert not (tmp_path / "sign").exists()
 
 

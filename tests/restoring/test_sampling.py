@@ -42,7 +42,7 @@ def test_every_choice_stands_in_the_help(capsys: pytest.CaptureFixture[str]) -> 
     [
         ({"start": "middle"}, "condition, mean, noise"),
         ({"sampler": "dpmpp2m"}, "did you mean 'dpmpp_2m'"),
-        ({"grid": "lin"}, "auto, karras, logsnr, palette"),
+        ({"grid": "lin"}, "auto, ddpm, karras, logsnr, palette, sr3"),
         ({"start_logsnr": 9.0}, "-?20 to 5"),
         ({"resamplings": 0}, "at least 1"),
         ({"guidance": -1.0}, "0 to 20"),

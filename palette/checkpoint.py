@@ -152,17 +152,6 @@ def _model_folder(folder: Path) -> Path:
     return found
 
 
-def sampling_of(folder: Path) -> dict[str, Any]:
-    """What model.json says of how it is sampled where nobody says otherwise, as those of imported
-    models do; empty where it says nothing, or there is no model."""
-    found = _found(folder)
-    if found is None:
-        return {}
-    path = found / "model.json"
-    with understood(path):
-        return dict(_read_json(path).get("sampling", {}))
-
-
 def load_model(folder: Path, device: str | torch.device = "cpu") -> Model:
     """Load a model folder, or the ``model`` folder of a run.
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from palette.errors import UserError, of_file
+from palette.models import sampling_of
 
 NARROWEST = 60
 """Columns. In fewer of them the help would break every word, and in one tyro does not end."""
@@ -38,13 +39,11 @@ def parse(cls: Any, args: Sequence[str], command: str | None = None, default: An
 def parse_sampling(cls: Any, args: Sequence[str]) -> Any:
     """Parse flags into ``cls``; the model that they name has the defaults of the sampling."""
     asked = parse(cls, args)
-
-    from palette.checkpoint import sampling_of
-    from palette.config import from_dict
-
     own = sampling_of(asked.model)
     if not own:
         return asked
+    from palette.config import from_dict
+
     with of_file(asked.model):
         default = replace(asked, sampling=from_dict(type(asked.sampling), own))
     return parse(cls, args, default=default)

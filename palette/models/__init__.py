@@ -1,8 +1,11 @@
-"""Models that come with the package, by name: `palette restore photos IN OUT`."""
+"""Models by their folder or, those of the package, by name: `palette restore photos IN OUT`."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+from palette.files import read_object, understood
 
 DEFAULT = "photos"
 
@@ -19,3 +22,13 @@ def find(model: Path) -> Path | None:
         if (place / "model.json").exists():
             return place
     return shipped().get(str(model))  # a folder of that name may hold pictures
+
+
+def sampling_of(model: Path) -> dict[str, Any]:
+    """What model.json says of how it is sampled where nobody says otherwise, as that of an imported
+    model does; empty where it says nothing, or there is no model."""
+    found = find(model)
+    if found is None:
+        return {}
+    with understood(found / "model.json"):
+        return dict(read_object(found / "model.json").get("sampling", {}))

@@ -6,6 +6,7 @@ import pickle
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from published_networks import GuidedUNet, SR3UNet
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from palette.api import read_model
 from palette.cli.main import main
+from palette.data.images import write
 from palette.diffusion.schedule import linear_gammas
 
 State = dict[str, Tensor]
@@ -178,9 +180,9 @@ def test_a_folder_that_exists_is_kept(tmp_path: Path, capsys: pytest.CaptureFixt
 
 def test_no_other_command_reads_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     torch.save({"note": Malicious(tmp_path / "sign")}, tmp_path / "file.pth")
-    (tmp_path / "in").mkdir()
+    write(tmp_path / "in.png", np.zeros((8, 8, 3), np.float32))
     for command in (
-        ["restore", *(str(tmp_path / name) for name in ("file.pth", "in", "out"))],
+        ["restore", *(str(tmp_path / name) for name in ("file.pth", "in.png", "out"))],
         ["export", *(str(tmp_path / name) for name in ("file.pth", "out"))],
     ):
         assert main(command) == 2

@@ -12,7 +12,6 @@ import re
 import types
 import typing
 from collections.abc import Callable, Iterator
-from html import escape
 from typing import Any
 from unittest.mock import patch
 
@@ -128,8 +127,9 @@ def commands() -> Iterator[str]:
     for name, about in COMMANDS.items():
         yield f"## {name}\n\n{about[0].upper()}{about[1:]}.\n"
         yield "```sh\n" + "\n".join(EXAMPLES[name]) + "\n```\n"
-        text = escape(help_text(name).split("\nexamples:")[0].rstrip())
-        yield f"<details><summary>palette {name} --help</summary><pre>{text}</pre></details>\n"
+        text = help_text(name).split("\nexamples:")[0].strip()
+        yield f"<details><summary>palette {name} --help</summary>\n\n```text\n{text}\n```\n"
+        yield "</details>\n"
 
 
 LISTS: dict[str, Callable[[], Iterator[str]]] = {
@@ -146,6 +146,7 @@ class Listing(SphinxDirective):
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
+        self.env.note_reread()  # the code may have changed
         text = "\n".join(LISTS[self.arguments[0]]())
         return self.parse_text_to_nodes(text, allow_section_headings=True)
 
@@ -157,6 +158,7 @@ class Settings(SphinxDirective):
     option_spec = {"prefix": directives.unchanged, "index": directives.flag}  # noqa: RUF012 - as Sphinx has it
 
     def run(self) -> list[nodes.Node]:
+        self.env.note_reread()
         module, _, name = self.arguments[0].rpartition(".")
         cls = getattr(importlib.import_module(module), name)
         lines = settings(cls, self.options.get("prefix", ""), "index" in self.options)

@@ -23,7 +23,7 @@ class Web:
     The page works without a network and loads nothing from elsewhere. What is uploaded and made is
     kept in a temporary folder, which goes when the server ends."""
 
-    model: tyro.conf.Positional[Path] = Path(DEFAULT)
+    model: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="[MODEL]")] = Path(DEFAULT)
     """A run folder, a model folder or the name of a model of the package."""
     port: int = 7860
     """0: one that is free."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from palette.restoring.restorer import Restorer
 from palette.restoring.sampling import Sampling
+from palette.tasks.base import DegradedTask
 from palette.types import Member
 from palette.web.limits import Limits
 from palette.web.order import MOST_ITEMS, MOST_SAMPLES, MOST_STEPS
@@ -48,6 +49,8 @@ def described(member: Member) -> dict[str, Any]:
     usual = {task.name, f"{task.name}-x{task.scale}"}
     if member.name not in usual:
         title += f" · {member.name.removesuffix(f'-x{task.scale}')}"
+        if isinstance(task, DegradedTask):
+            hint += f" Learnt from pictures that were damaged by {task.degradation}."
     hole = ("border" if task.name == "uncropping" else "painted") if task.masked else None
     return {
         "name": member.name,

@@ -63,7 +63,7 @@ def _listening(host: str, port: int) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.create_server(address[:2], family=family)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = (error.strerror or str(error)).lower().partition(" (while")[0]
         raise UserError(
             f"the page cannot be served at {host}, port {port}: {reason}; choose another --port, "
             f"or --host 127.0.0.1"

@@ -19,7 +19,10 @@ from palette.errors import UserError
 from palette.restoring.folder import restore_file
 from palette.restoring.output import Output
 from palette.restoring.restorer import Restorer
-from palette.web.about import about
+from palette.tasks.super_resolution import SuperResolution
+from palette.tasks.uncropping import Uncropping
+from palette.types import Member, Observation
+from palette.web.about import about, described
 from palette.web.archive import RECORD, archive
 from palette.web.effort import evaluations
 from palette.web.limits import Limits
@@ -167,8 +170,6 @@ def test_unknown_tasks_and_pictures_do_not_wait_in_the_queue(shop: Workshop, sou
 def test_evaluations_are_counted(
     task: str, sampling: dict[str, Any], restorers: dict[str, Restorer], picture: np.ndarray
 ) -> None:
-    from palette.types import Observation
-
     restorer = restorers[task].using(palette.Sampling(**sampling))
     mask = np.zeros((40, 56), bool)
     mask[2:38, 2:54] = True  # deep enough for a reduced picture
@@ -228,3 +229,11 @@ def test_what_is_said_of_the_model(restorers: dict[str, Restorer]) -> None:
     ]  # fmt: skip
     assert [task["hole"] for task in said["tasks"]] == [None, None, None, "painted"]
     json.dumps(said, allow_nan=False)
+
+
+def test_a_task_under_a_name_of_its_own_says_what_it_learnt() -> None:
+    task = SuperResolution(scale=2, degradation="bsr_light")
+    said = described(Member("real-x2", task))
+    assert said["title"] == "Enlarge ×2 · real"
+    assert said["hint"].endswith("damaged by bsr_light.")
+    assert described(Member("uncropping", Uncropping()))["hole"] == "border"

@@ -122,7 +122,8 @@ function drawCurrent(found) {
   const { hole } = task();
   for (const id of ["drawing", "size", "undoing"]) part(id).hidden = hole !== "painted";
   part("framing").querySelector("[data-tool]").hidden = hole === "border";
-  if (hole !== "painted" && editor.tool !== "frame") editor.tool = hole ? "frame" : "none";
+  part("whole").textContent = hole === "border" ? "Reset" : "Whole";
+  if (hole !== "painted" && editor.tool !== "frame") editor.tool = "none";
   if (hole === "painted" && editor.tool === "none") editor.tool = "brush";
   for (const button of all("[data-tool]")) button.setAttribute("aria-pressed", button.dataset.tool === editor.tool);
   editor.show(state.current, hole, state.zoom);
@@ -247,7 +248,7 @@ function listen() {
   });
   part("undo").addEventListener("click", () => editor.undo());
   part("clear").addEventListener("click", () => editor.clear());
-  part("whole").addEventListener("click", () => { state.current.frame = null; editor.lay(); });
+  part("whole").addEventListener("click", () => { state.current.frame = null; frameFor(state.current); show(); });
   part("dice").addEventListener("click", () => { form.seed.value = Math.floor(Math.random() * 1e6); sayCommand(); });
   part("cancel").addEventListener("click", () => running.cancel());
   form.addEventListener("submit", event => { event.preventDefault(); restore(); });
@@ -255,6 +256,7 @@ function listen() {
 }
 
 function onChoice() {
+  alertOf();
   part("hint").textContent = task().hint;
   for (const label of all("[data-sample]")) label.hidden = form.answer.value === "mean";
   state.pictures.forEach(frameFor);

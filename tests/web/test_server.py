@@ -175,15 +175,14 @@ def test_uploads_are_capped(client: Client, picture: np.ndarray, temporary: Path
     assert not list(folder.iterdir())
 
 
-@pytest.mark.parametrize("headers", [
-    {"Host": "evil.example"}, {"Host": "evil.example:80"}, {"Host": ""},
-    {"Origin": "http://evil.example"}, {"Origin": "null"}, {"Origin": "http://localhost:1"},
-])  # fmt: skip
-def test_other_sites_give_no_orders(
-    headers: dict[str, str], client: Client, picture: np.ndarray
-) -> None:
-    status, *_ = client.ask("POST", "/pictures?name=a.png", as_png(picture), headers)
-    assert status == 403
+def test_other_sites_give_no_orders(client: Client, picture: np.ndarray) -> None:
+    foreign: list[dict[str, str]] = [
+        {"Host": "evil.example"}, {"Host": "evil.example:80"}, {"Host": ""},
+        {"Origin": "http://evil.example"}, {"Origin": "null"}, {"Origin": "http://localhost:1"},
+    ]  # fmt: skip
+    for headers in foreign:
+        status, *_ = client.ask("POST", "/pictures?name=a.png", as_png(picture), headers)
+        assert status == 403, headers
     own = {"Origin": f"http://{client.host}"}
     assert client.ask("POST", "/pictures?name=a.png", as_png(picture), own)[0] == 200
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from palette.eval.report.benchmark import Benchmark
     from palette.eval.report.overview import Overview
     from palette.eval.report.result import Report
+    from palette.exporting.export import export
     from palette.judging import benchmark, compare, evaluate
     from palette.restoring.restorer import Restorer
     from palette.restoring.sampling import Sampling
@@ -51,6 +52,7 @@ __all__ = [
     "compare",
     "degrade",
     "evaluate",
+    "export",
     "load",
     "pack",
     "resume",
@@ -67,6 +69,7 @@ _ROOMS = {
     "benchmark": "palette.judging",
     "compare": "palette.judging",
     "evaluate": "palette.judging",
+    "export": "palette.exporting.export",
 }
 
 

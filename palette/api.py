@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from palette.config import DataConfig, RunConfig, from_dict, read_settings
 from palette.errors import IntegrityError, UserError, of_file
+from palette.hub import refuse_remote
 from palette.models import DEFAULT
 from palette.resolving import begun, resolve
 from palette.tasks.choosing import find_member
@@ -171,7 +172,7 @@ def load(
     precision: str = "auto",
     **sampling: Any,
 ) -> Restorer:
-    """Load a run folder, a model folder or a model that comes with the package: "photos".
+    """Load a run folder, a model folder, "hf://OWNER/NAME" or a model of the package: "photos".
 
     ``task``, and ``scale`` where it has several, choose one of the tasks that the model serves; a
     model of one task needs neither.
@@ -245,6 +246,7 @@ def search(
     from palette.restoring.search import Trial, take_crops
     from palette.restoring.search import search as search_levels
 
+    refuse_remote(model, "search")
     begin = Sampling(**asdict(from_dict(Route, route)), grid="logsnr")
     source = open_source(data, "held_out", input)
     restorer = load(model, task=task, scale=scale, device=device, precision=precision)

@@ -136,6 +136,12 @@ def _levels(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {"logsnrs": logsnrs, "eta": eta}
 
 
+def read_card(folder: Path) -> str:
+    """README.md of a model; empty where it has none."""
+    card = _model_folder(folder) / "README.md"
+    return card.read_text(encoding="utf-8") if card.exists() else ""
+
+
 def _model_folder(folder: Path) -> Path:
     found = models.find(folder)
     if found is None and folder.is_file():
@@ -146,8 +152,8 @@ def _model_folder(folder: Path) -> Path:
     if found is None:
         raise UserError(
             f"{folder} holds no model: give a run folder with a finished or saved model, a folder "
-            f"with model.json and {WEIGHTS}, or the name of a model that comes with palette: "
-            f"{', '.join(models.shipped())}"
+            f"with model.json and {WEIGHTS}, hf://OWNER/NAME, or the name of a model that comes "
+            f"with palette: {', '.join(models.shipped())}"
         )
     return found
 

@@ -40,8 +40,8 @@ EXAMPLES = {
         "palette import I640000_E37_gen.pth models/sr3-x8    # SR3, 16 to 128",
     ),
     "export": (
-        "palette export runs/x4 models/x4",
         "palette export runs/x4/best models/x4 --precision fp32 --card card.md",
+        "palette export photos denoiser --to onnx --task denoising    # for chaiNNer",
     ),
     "degrade": (
         "palette degrade bsr photos/ damaged/ --scale 4",

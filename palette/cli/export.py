@@ -1,56 +1,54 @@
-"""`palette export MODEL OUT`: a model as a folder of its own, to keep or to give away."""
+"""`palette export MODEL OUT`: a model as a folder of its own, ours or that of other programs."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
-from palette.errors import OK, UserError
+from palette.errors import OK
 
 
 @dataclass(frozen=True)
 class Export:
-    """Write a model folder: the averaged weights, model.json without paths of this machine, and a
-    card. `palette restore`, `evaluate`, `search` and `train --init` take it like a run."""
+    """Write a model as a folder to keep, to give away or to use in other programs.
+
+    Without --to: a model folder with the averaged weights, model.json without paths of this
+    machine, and a card. `palette restore`, `evaluate`, `search` and `train --init` take it like a
+    run.
+    """
 
     model: tyro.conf.Positional[Path]
-    """A run folder or a model folder."""
+    """A run folder, a model folder, hf://OWNER/NAME or a model of the package."""
     out: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="OUT")]
     """A new folder."""
-    precision: Literal["bf16", "fp32"] = "bf16"
-    """Of the weights in the file: bf16 takes half the space. The network computes as before."""
+    to: Literal["palette", "onnx", "torch", "diffusers", "spandrel", "hub"] = "palette"
+    """onnx: mean.onnx, picture to picture of any size by one evaluation, e.g. for chaiNNer, and
+    epsilon.onnx, the network. torch: the same by torch.export, .pt2. diffusers: a UNet2DModel and a
+    scheduler. hub: a repository for the Hugging Face hub. spandrel: says why that cannot be."""
+    task: str | None = None
+    """For onnx and torch, of a model of several tasks: the one whose mean answer is written."""
+    scale: int | None = None
+    """Where it has that task at several scales."""
+    precision: Literal["bf16", "fp32"] | None = None
+    """Of the weights of a model folder: bf16, the default, takes half the space. The network
+    computes as before."""
     card: Path | None = None
-    """A Markdown file in place of the generated card: licence, data, figures."""
+    """A Markdown file in place of the model's own card: what it is for, its data, its limits."""
+    license: str | None = None
+    """Of the weights, as the hub writes it, e.g. apache-2.0; for hub, and for onnx with --repo."""
+    repo: str | None = None
+    """OWNER/NAME on the hub, where it will be published. With onnx an entry for OpenModelDB is
+    written too."""
+    report: Path | None = None
+    """The folder of a `palette evaluate` of this model, whose figures the card shows."""
 
 
 def run(args: Export) -> int:
-    import torch
+    from palette.exporting.export import export
 
-    from palette.checkpoint import load_model, save_model
-    from palette.config import DataConfig
-
-    if args.out.exists():
-        raise UserError(f"{args.out} exists and is not overwritten: choose another output")
-    card = None
-    if args.card is not None:
-        try:
-            card = args.card.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"the card {args.card} cannot be read: {error}") from None
-    model = load_model(args.model)
-    own = DataConfig()
-    data = replace(
-        model.config.data,
-        path=own.path,
-        val=own.val,
-        input=own.input,
-        val_input=own.val_input,
-    )
-    model = replace(model, config=replace(model.config, data=data))
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    save_model(args.out, model, torch.bfloat16 if args.precision == "bf16" else None, card)
-    print(args.out)
+    chosen = {key: value for key, value in vars(args).items() if key not in ("model", "out")}
+    print(export(args.model, args.out, **chosen, say=print))
     return OK

@@ -47,11 +47,12 @@ def run(args: Info) -> int:
 
 
 def _is_model(path: Path) -> bool:
+    from palette.hub import is_remote
     from palette.models import shipped
 
     files = ("model.json", "model/model.json", "run.json")
     named = not path.exists() and str(path) in shipped()
-    return named or any((path / name).exists() for name in files)
+    return named or is_remote(path) or any((path / name).exists() for name in files)
 
 
 def _of_model(path: Path) -> dict[str, Any]:

@@ -40,7 +40,7 @@ COMMANDS = {
     "benchmark": "run the literature's protocols and write their tables",
     "merge": "join the parts of an evaluation that ran in shards",
     "import": "make a model of weights that another tool published",
-    "export": "write a model as a folder of its own, half as large",
+    "export": "write a model for other people or programs: a folder, ONNX, diffusers, the hub",
     "degrade": "damage pictures as the training does, with records",
     "pack": "pack a folder of pictures into one HDF5 file",
     "verify": "check a packed file",

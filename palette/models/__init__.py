@@ -7,6 +7,8 @@ from typing import Any
 
 from palette.files import read_object, understood
 
+from palette import hub
+
 DEFAULT = "photos"
 
 
@@ -17,7 +19,10 @@ def shipped() -> dict[str, Path]:
 
 
 def find(model: Path) -> Path | None:
-    """The folder with model.json of a run, a model folder or a model of the package by its name."""
+    """The folder with model.json of a run or a model folder, of hf://OWNER/NAME, or of a model of
+    the package by its name."""
+    if hub.is_remote(model):
+        model = hub.fetch(model.as_posix())
     for place in (model / "model", model):
         if (place / "model.json").exists():
             return place

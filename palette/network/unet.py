@@ -194,6 +194,7 @@ class UNet(nn.Module):
         task: Tensor | None = None,
     ) -> Tensor:
         self._check(x, y_t)
+        patch = self.architecture.patch
         embedding = self.embedding(gamma)
         if self.strength_embedding is not None:
             embedding = embedding + self.strength_embedding(
@@ -209,7 +210,7 @@ class UNet(nn.Module):
             y_t = torch.where(x[:, -1:] > 0, y_t, x[:, : y_t.shape[1]])
             x = x if self.architecture.mask else x[:, :-1]
         h = torch.cat([x, y_t], dim=1)
-        h = self.stem(F.pixel_unshuffle(h, self.architecture.patch))
+        h = self.stem(h if patch == 1 else F.pixel_unshuffle(h, patch))
         skips = [h]
         for stage in self.down:
             h = self._run(stage, h, embedding)
@@ -222,7 +223,7 @@ class UNet(nn.Module):
                 h = torch.cat([h, skips.pop()], dim=1)
             h = self._run(stage, h, embedding)
         h = self.head(norm_silu(self.head_norm, h))
-        return F.pixel_shuffle(h, self.architecture.patch)
+        return h if patch == 1 else F.pixel_shuffle(h, patch)
 
     def _check(self, x: Tensor, y_t: Tensor) -> None:
         stride, mask = self.architecture.stride, self.architecture.takes_mask

@@ -132,11 +132,18 @@ def grey_like(picture: Tensor, observed: Tensor) -> Tensor:
 
 def _sums_of_four(layers: Tensor, shrink: bool) -> Tensor:
     """Over blocks of 2×2, 0 beyond the border; without ``shrink`` 0 follows on the same canvas."""
-    sums = []
-    for side in layers.shape[2:]:
-        blocks = torch.arange((side + 1) // 2 if shrink else side)
-        sums.append((blocks[:, None] == torch.arange(side) // 2).float())
-    return sums[0] @ layers @ sums[1].T
+    for axis in (2, 3):
+        side = layers.shape[axis]
+        first = 2 * torch.arange((side + 1) // 2 if shrink else side)
+        layers = _or_zero(layers, axis, first) + _or_zero(layers, axis, first + 1)
+    return layers
+
+
+def _or_zero(layers: Tensor, axis: int, places: Tensor) -> Tensor:
+    """``layers`` at ``places``; 0 at those beyond its end."""
+    side = layers.shape[axis]
+    taken = torch.index_select(layers, axis, places.clamp(max=side - 1))
+    return taken * _along(places < side, axis)
 
 
 def _twice_as_large(coarse: Tensor, axis: int, side: Tensor, count: int) -> Tensor:

@@ -33,7 +33,8 @@ noise, the answer is palette's own to 1e-4; another noise makes another draw of 
 ## epsilon: the network
 
 ε̂ of `x` (B, $shown, H, W), the condition in [−1, 1], the noisy `y_t` (B, 3, H, W), and `gamma`
-(B,), the share of the picture's power in y_t = √γ·z + √(1−γ)·ε$more. H and W are multiples of $stride.
+(B,), the share of the picture's power in y_t = √γ·z + √(1−γ)·ε$more.
+H and W are multiples of $stride.
 What is diffused is z = W(y − $residual·x)/$scale, where W multiplies what is not luma by
 $gain$chroma.
 

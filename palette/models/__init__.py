@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from palette.files import read_object, understood
-
 from palette import hub
+from palette.files import read_object, understood
 
 DEFAULT = "photos"
 

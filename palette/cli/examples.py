@@ -36,7 +36,7 @@ EXAMPLES = {
         "palette merge part-0 part-1 --out report",
     ),
     "import": (
-        "palette import 200_Network.pth models/colour --task colorization",
+        "palette import 200_Network.pth models/faces --task inpainting",
         "palette import I640000_E37_gen.pth models/sr3-x8    # SR3, 16 to 128",
     ),
     "export": (

@@ -18,7 +18,7 @@ class Import:
     public port or of guided-diffusion, recognised by the names of their tensors. Nothing in the
     file is run. `palette restore OUT IN RESULT` then samples as its authors do."""
 
-    file: tyro.conf.Positional[Path]
+    file: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="FILE")]
     """A checkpoint: .pth, .pt or .safetensors."""
     out: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="OUT")]
     """A new folder."""

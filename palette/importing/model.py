@@ -160,6 +160,9 @@ def _label(shape: Shape, label: int | None, file: Path) -> int | None:
 
 def _card(info: Mapping[str, Any], parameters: int) -> str:
     source, sampling = info["imported"], info["sampling"]
+    faster = "--sampler dpmpp_2m --grid logsnr --steps 20"
+    if sampling["sampler"] == "repaint":  # which alone shows it what is known
+        faster = f"--steps {evaluations('repaint', 25)}"
     return (
         f"# {source['file']}\n\n"
         f"Imported by palette from {source['from']}; {parameters:,} parameters. The file had the "
@@ -167,7 +170,6 @@ def _card(info: Mapping[str, Any], parameters: int) -> str:
         f"    palette restore THIS_FOLDER photo.jpg restored.png\n\n"
         f"samples as its authors do: {sampling['sampler']}, {sampling['steps']} evaluations on the "
         f"levels {sampling['grid']}. Faster:\n\n"
-        f"    palette restore THIS_FOLDER photo.jpg restored.png --sampler dpmpp_2m --grid logsnr "
-        f"--steps 20\n\n"
+        f"    palette restore THIS_FOLDER photo.jpg restored.png {faster}\n\n"
         f"A diffusion model invents detail: do not use its output as evidence.\n"
     )

@@ -196,6 +196,21 @@ def test_several_pictures_and_one_that_fails(page: Page, source: Path, tmp_path:
         assert packed.namelist() == ["photo.jpg", RECORD]
 
 
+def test_what_is_too_large_can_be_cut_smaller(page: Page, tmp_path: Path) -> None:
+    large = tmp_path / "large.png"
+    Image.new("RGB", (4000, 1000), "#567").save(large)
+    add(page, large)
+    choose(page, "Enlarge ×4", steps=1)
+    page.click("#restore")
+    page.wait_for_selector("#alert:not([hidden])")
+    assert "64.00 million, and the limit is 40" in page.inner_text("#alert")
+    page.click("[data-tool=frame]")
+    drag(page, (0.1, 0.1), (0.11, 0.13))
+    restore(page)
+    assert page.is_hidden("#alert")
+    assert page.is_visible("#compare")
+
+
 def test_cancel_and_again(page: Page, source: Path) -> None:
     add(page, source)
     choose(page, "Repair JPEG", steps=250, samples=8)

@@ -38,8 +38,10 @@ function alertOf(text) {
 async function add(files) {
   alertOf();
   const problems = [];
-  part("stage").classList.add("busy");
-  for (const file of files) {
+  for (const [number, file] of files.entries()) {
+    const count = files.length > 1 ? `, ${number + 1} of ${files.length}` : "";
+    part("adding").textContent = `Adding ${file.name}${count} …`;
+    part("adding").hidden = false;
     try {
       await addOne(file);
     } catch (error) {
@@ -47,7 +49,7 @@ async function add(files) {
     }
     show();
   }
-  part("stage").classList.remove("busy");
+  part("adding").hidden = true;
   if (problems.length) alertOf(problems.join("\n"));
 }
 
@@ -198,7 +200,7 @@ function onProgress(ticket) {
   const done = ticket.results.length;
   if (state.fresh && result()) {
     state.fresh = false;
-    state.tab = "compare";
+    if (!result().error) state.tab = "compare"; // else the alert says why, and it can be changed
     part("work").scrollIntoView({ block: "start" }); // on a narrow window it is above
   }
   const made = ticket.results.filter(one => !one.error);

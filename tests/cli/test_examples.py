@@ -32,7 +32,7 @@ def test_they_parse(command: str) -> None:
     assert any(line.split()[1] == command for line in EXAMPLES[command])
 
 
-@pytest.mark.parametrize("command", [["verify"], ["train"], ["train", "denoising"]])
+@pytest.mark.parametrize("command", [*([name] for name in COMMANDS), ["train", "denoising"]])
 def test_the_help_ends_with_them(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main([*command, "--help"])

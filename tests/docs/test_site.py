@@ -34,6 +34,13 @@ def test_every_page_has_its_place() -> None:
     assert pages <= listed
 
 
+def test_every_tutorial_is_followed() -> None:
+    index = (DOCS / "index.md").read_text(encoding="utf-8")
+    followed = importlib.import_module("follow").PAGES
+    assert tuple(re.findall(r"^tutorials/([\w-]+)$", index, re.MULTILINE)) == followed
+    assert {path.stem for path in (DOCS / "tutorials").glob("*.md")} == set(followed)
+
+
 def test_every_public_name_is_in_the_reference() -> None:
     text = (DOCS / "reference" / "python.md").read_text(encoding="utf-8")
     assert set(re.findall(r"^.. auto\w+:: (\w+)", text, re.MULTILINE)) == set(palette.__all__)

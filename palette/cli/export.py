@@ -36,7 +36,8 @@ class Export:
     """Of the weights of a model folder: bf16, the default, takes half the space. The network
     computes as before."""
     card: Path | None = None
-    """A Markdown file in place of the model's own card: what it is for, its data, its limits."""
+    """A Markdown file with the text of the card, in place of a generated one or, for hub, of the
+    one that the model has: what it is for, its data, its limits."""
     license: str | None = None
     """Of the weights, as the hub writes it, e.g. apache-2.0; for hub, and for onnx with --repo."""
     repo: str | None = None

@@ -16,7 +16,7 @@ class Denoiser(nn.Module):
     """f(x, y_t, γ) ≈ ε, in float32 whatever precision the network runs in.
 
     output "skip": ε̂ = √(1−γ)·y_t + √γ·F, so that ŷ = √γ·y_t − √(1−γ)·F is bounded at every
-    noise level (F is then −v of Salimans & Ho 2022, eq. 8). output "plain": ε̂ = F. γ, the
+    noise level (F is then v of Salimans & Ho 2022, section 4). output "plain": ε̂ = F. γ, the
     strength and the task are (B,), or (1,) for the whole batch.
     """
 

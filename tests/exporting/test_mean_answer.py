@@ -18,7 +18,7 @@ from palette.exporting import pictures
 from palette.exporting.answer import FILLS, MeanAnswer
 from palette.exporting.choices import Choices
 from palette.exporting.graphs import own_noise
-from palette.exporting.parity import as_inputs, check_mean
+from palette.exporting.parity import as_inputs, check_mean, tolerance_of
 from palette.exporting.write import restorer_of
 from palette.restoring.pictures import padded
 from palette.seeding import rng
@@ -107,6 +107,20 @@ def test_what_no_graph_can_do_is_refused(tmp_path: Path) -> None:
     model = random_model(tmp_path / "m", "inpainting", {"fill": "telea"})
     with pytest.raises(palette.UserError, match="inpainting fills holes by telea"):
         MeanAnswer(restorer_of(model, Choices()))
+
+
+def test_a_plain_output_is_compared_in_eps(tmp_path: Path) -> None:
+    """Published networks give ε̂, whose rounding the noisiest level makes 150 times as large."""
+    models = [
+        random_model(tmp_path / output, "denoising", {}, output=output, embedding="gamma")
+        for output in ("skip", "plain")
+    ]
+    restorers = [restorer_of(model, Choices()) for model in models]
+    skip, plain = map(tolerance_of, restorers)
+    assert skip == 1e-4
+    assert plain == pytest.approx(1e-5 * 148.4 / 2, rel=1e-3)
+    mean = MeanAnswer(restorers[1])
+    assert check_mean(restorers[1], lambda inputs: mean(**inputs), "graph") < 1e-5
 
 
 def test_an_answer_that_is_not_palettes_is_refused(tmp_path: Path) -> None:

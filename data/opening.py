@@ -42,6 +42,12 @@ def open_source(
     return Pairs(_open(where, split), _open(inputs, split), str(where), str(inputs))
 
 
+def require_hdf5(path: Path) -> None:
+    """UserError where the name of a file to be made says nothing of what it is."""
+    if path.suffix.lower() not in HDF5_SUFFIXES:
+        raise UserError(f"{path}: let the name end in {' or '.join(HDF5_SUFFIXES)}")
+
+
 def _open(where: str | Path | None, split: str) -> SizedSource:
     if where is None or where == BUNDLED:
         return BundledSource(split)

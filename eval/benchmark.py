@@ -54,7 +54,7 @@ def benchmark(
                 models[one.task], open_folder(one.folder), root / name, request, Shard()
             )
             report = finish(workspace)
-            times = files.read_json(workspace.state("times.json"))
+            times = files.times_of(workspace)
             judged.append(Judged(one.protocol, report, times))
             bar.update()
     return write(Benchmark(root, title, suite, judged, cost))

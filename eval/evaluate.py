@@ -7,7 +7,8 @@ again with the same arguments ends in the same ``report.json``, byte for byte.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,45 @@ def evaluate_shard(
     :func:`palette.eval.merge.merge` joins the folders of all shards into the report that one run
     would have made.
     """
+    return begin(model, source, out, request, shard).do(shard)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One whose folder is claimed: its blocks can be done in any order, and by many at once."""
+
+    model: Model
+    source: Source
+    workspace: Workspace
+    plan: Plan
+    settings: Settings
+    weights: Mapping[str, Weights]
+    cas: CasTest | None
+
+    def do(self, shard: Shard) -> Workspace:
+        """Restore and measure the blocks of ``shard``, as far as they are not done."""
+        workspace, plan = replace(self.workspace, part=shard.suffix), self.plan
+        cas_paths = []
+        if self.cas is not None:
+            multiple = self.model.task.multiple
+            cas_paths = save_test(workspace, self.cas.source, plan, multiple)
+        with stopwatch(workspace, "restore"):
+            restore(self.model, self.source, workspace, plan, shard)
+        gallery = gallery_of(workspace, shard)
+        measure(workspace, gallery, self.settings, self.weights, shard)
+        if self.cas is not None:
+            device = self.settings.device
+            train_rows(workspace, gallery, self.cas, cas_paths, plan.seed, device)
+        return workspace
+
+
+def begin(
+    model: Model, source: Source, out: str | Path, request: Request, shard: Shard
+) -> Evaluation:
+    """Claim the folder ``out`` for an evaluation of which this is the ``shard``.
+
+    UserError for a bad request and for a folder of another evaluation.
+    """
     check_given(model.task, source, request)
     protocol = None if request.protocol is None else find_protocol(request.protocol)
     if protocol is not None and (reason := protocol.misfit(model.task)):
@@ -78,15 +118,7 @@ def evaluate_shard(
         "samples": plan.samples,
     }
     workspace = files.claim(Path(out), manifest, request.reference)
-    multiple = model.task.multiple
-    cas_paths = [] if cas is None else save_test(workspace, cas.source, plan, multiple)
-    with stopwatch(workspace, "restore"):
-        restore(model, source, workspace, plan, shard)
-    gallery = gallery_of(workspace, shard)
-    measure(workspace, gallery, settings, weights, shard)
-    if cas is not None:
-        train_rows(workspace, gallery, cas, cas_paths, plan.seed, settings.device)
-    return workspace
+    return Evaluation(model, source, workspace, plan, settings, weights, cas)
 
 
 def check_given(task: Task, source: Source, request: Request) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,27 +14,27 @@ from palette.eval.report.overview import Overview
 from palette.eval.report.result import Report
 from palette.eval.several import KIND
 from palette.eval.workspace import RECORDS, Workspace
+from palette.parts import bring, new_folder
 
 
 def merge(shards: Sequence[str | Path], out: str | Path) -> Report | Overview:
     """Link or copy what ``shards`` hold into the new folder ``out``, and write its report.
 
-    Of a model at several tasks every task is joined, and then the report of all.
+    ``out`` may be the only one of the ``shards``, a folder that all of them shared. Of a model at
+    several tasks every task is joined, and then the report of all.
 
     IntegrityError where a shard is of another evaluation, or a part of the work is missing.
     """
     roots, target = [Path(shard) for shard in shards], Path(out)
-    if len(roots) < 2:
-        raise UserError(f"{len(roots)} folders to merge: name two or more")
     manifest = _common_manifest(roots)
     several = manifest["kind"] == KIND
     tasks = manifest["tasks"] if several else ["."]
     for task in tasks:
         _require_all_blocks([root / task for root in roots])
-    if target.exists() and any(target.iterdir()):
-        raise UserError(f"{target} is not empty: choose a new folder")
-    for root in roots:
-        _gather(root, target)
+    if [target] != roots:
+        new_folder(target)
+        for root in roots:
+            _gather(root, target)
     reports = {task: finish(Workspace(target / task)) for task in tasks}
     return write_overview(Overview(target, manifest["title"], reports)) if several else reports["."]
 
@@ -78,23 +76,7 @@ def _manifest(root: Path) -> dict[str, Any]:
 
 
 def _gather(root: Path, target: Path) -> None:
-    """Hard links where the file system has them, copies where not; times are added up."""
     for path in sorted(root.rglob("*")):
         place = target / path.relative_to(root)
-        if not path.is_file() or path.name.startswith("."):
-            continue
-        place.parent.mkdir(parents=True, exist_ok=True)
-        if path.name == "times.json" and place.exists():
-            mine, theirs = files.read_json(place), files.read_json(path)
-            place.unlink()
-            total = {k: mine.get(k, 0) + theirs.get(k, 0) for k in {**mine, **theirs}}
-            files.write_json(place, total)
-        elif not place.exists():
-            _link(path, place)
-
-
-def _link(path: Path, place: Path) -> None:
-    try:
-        os.link(path, place)
-    except OSError:
-        shutil.copy2(path, place)
+        if path.is_file() and not path.name.startswith(".") and not place.exists():
+            bring(path, place)

@@ -42,9 +42,13 @@ VALUES = "values-{:05d}.json"
 
 @dataclass(frozen=True)
 class Workspace:
-    """Paths below ``root``, and writes that are complete or not at all."""
+    """Paths below ``root``, and writes that are complete or not at all.
+
+    ``part`` names the shard that works here: what it alone may write has it in its name.
+    """
 
     root: Path
+    part: str = ""
 
     def picture(self, row: str, name: str) -> Path:
         return self.root / row / f"{name}.png"
@@ -195,14 +199,23 @@ def unfinished(
 
 @contextmanager
 def stopwatch(workspace: Workspace, stage: str) -> Iterator[None]:
-    """Add the seconds of a stage to ``state/times.json``. No other file depends on them."""
+    """Add the seconds of a stage to those of this part. No other file depends on them."""
     import time
 
     start = time.perf_counter()
     try:
         yield
     finally:
-        path = workspace.state("times.json")
+        path = workspace.state(f"times{workspace.part}.json")
         times = read_json(path) if path.exists() else {}
         times[stage] = times.get(stage, 0.0) + time.perf_counter() - start
         write_json(path, times)
+
+
+def times_of(workspace: Workspace) -> dict[str, float]:
+    """Seconds by stage, of all parts together."""
+    times: dict[str, float] = {}
+    for path in sorted(workspace.state("").glob("times*.json")):
+        for stage, seconds in read_json(path).items():
+            times[stage] = times.get(stage, 0.0) + seconds
+    return times

@@ -22,6 +22,7 @@ from palette.types import Member
 if TYPE_CHECKING:
     from palette.checkpoint import Model
     from palette.data.sources import Source
+    from palette.machine.format import Format
     from palette.restoring.restorer import Restorer
     from palette.restoring.sampling import Sampling
     from palette.training.log import Log
@@ -169,13 +170,14 @@ def load(
     task: str | None = None,
     scale: int | None = None,
     device: str = "auto",
-    precision: str = "auto",
+    precision: str | Format = "auto",
     **sampling: Any,
 ) -> Restorer:
     """Load a run folder, a model folder, "hf://OWNER/NAME" or a model of the package: "photos".
 
     ``task``, and ``scale`` where it has several, choose one of the tasks that the model serves; a
-    model of one task needs neither.
+    model of one task needs neither. ``precision`` is "auto", "fp32", "bf16", "fp16" or the
+    ``format`` of another Restorer.
 
     ``sampling``: fields of :class:`palette.Sampling` (answer, steps, sampler, grid, samples …), of
     which an imported model has defaults of its own.
@@ -203,7 +205,11 @@ def read_model(model: str | Path) -> tuple[Model, Sequence[Member]]:
 
 
 def load_tasks(
-    model: str | Path, task: str | None = None, scale: int | None = None, device: str = "auto"
+    model: str | Path,
+    task: str | None = None,
+    scale: int | None = None,
+    device: str = "auto",
+    precision: str | Format = "auto",
 ) -> dict[str, Restorer]:
     """The model at the task that is asked for, or where none is, at each of its tasks by name."""
     from palette.restoring.restorer import Restorer
@@ -211,7 +217,7 @@ def load_tasks(
     loaded, members = read_model(model)
     every = task is None and scale is None
     numbers = range(len(members)) if every else [find_member(members, task, scale)]
-    first = Restorer(loaded, members, numbers[0], device=device)
+    first = Restorer(loaded, members, numbers[0], device=device, precision=precision)
     return {members[number].name: first.doing(number) for number in numbers}
 
 
@@ -294,10 +300,11 @@ def degrade(
     ranges, to 1; without it all of them are drawn from. ``count`` versions are made of each
     picture; ``scale`` divides the size, where the degradation changes it; ``pins`` set parameters,
     {"jpeg.quality": 40}. ``contact_sheet`` is a picture of the first pictures and their versions,
-    ``records`` another file for the records. Raises UserError for what can be refused beforehand.
+    ``records`` another file for the records. A call that was stopped goes on when it is given
+    again. Raises UserError for what can be refused beforehand.
     """
-    from palette.degrading import DegradeJob
-    from palette.degrading import degrade as run
+    from palette.degrading.folder import degrade as run
+    from palette.degrading.job import DegradeJob
 
     job = DegradeJob(
         name,
@@ -325,12 +332,11 @@ def pack(source: str | Path, out: str | Path, **selection: Any) -> dict[str, lis
     where no picture remains, InUse.
     """
     from palette.data.frozen import notes_of
-    from palette.data.opening import HDF5_SUFFIXES
+    from palette.data.opening import require_hdf5
     from palette.data.packing import pack as run
     from palette.data.selecting import Selection
     from palette.data.sources import FolderSource
 
     chosen, out = from_dict(Selection, selection), Path(out)
-    if out.suffix.lower() not in HDF5_SUFFIXES:
-        raise UserError(f"{out}: let the name end in {' or '.join(HDF5_SUFFIXES)}")
+    require_hdf5(out)
     return run(FolderSource(source), out, chosen, notes_of(Path(source), chosen))

@@ -14,6 +14,14 @@ EVERY = 20.0
 NOTEBOOK_COLUMNS = 80
 """A cell does not say how wide it is; longer lines of it would be broken."""
 
+_silent = False
+
+
+def silence() -> None:
+    """Show no progress from here on: this is a worker, and the process that asks shows it."""
+    global _silent
+    _silent = True
+
 
 class Progress:
     """Counts what is done of ``total`` ``unit`` (plural), ``done`` of which an earlier run did.
@@ -28,7 +36,7 @@ class Progress:
         self._note = ""
         self._bar = None
         notebook = in_notebook()
-        if sys.stderr.isatty() or notebook:
+        if (sys.stderr.isatty() or notebook) and not _silent:
             from tqdm import tqdm
 
             columns = NOTEBOOK_COLUMNS if notebook else None
@@ -39,7 +47,7 @@ class Progress:
         self._done += count
         if self._bar is not None:
             self._bar.update(count)
-        elif self._done < self._total and time.monotonic() - self._printed >= EVERY:
+        elif self._done < self._total and not _silent and time.monotonic() - self._printed >= EVERY:
             self._printed = time.monotonic()
             print(self._line(), file=sys.stderr, flush=True)
 
@@ -51,6 +59,8 @@ class Progress:
 
     def write(self, text: str) -> None:
         """Print a line on stderr, above the bar where there is one."""
+        if _silent:
+            return
         if self._bar is not None:
             self._bar.write(text, file=sys.stderr)
         else:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from palette.errors import UserError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,14 @@ class Shard:
     def owns(self, number: int) -> bool:
         """Whether item ``number``, counted from 0, belongs to this part: every ``of``-th does."""
         return number % self.of == self.index
+
+    def part(self, items: Sequence[T]) -> list[T]:
+        """Those of ``items`` that belong to this part, in their order."""
+        return list(items[self.index :: self.of])
+
+    def cut(self, parts: int) -> list[Shard]:
+        """This part in so many smaller ones."""
+        return [Shard(self.index + self.of * n, self.of * parts) for n in range(parts)]
 
 
 def parse_shard(text: str) -> Shard:

@@ -7,13 +7,13 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "palette"
-LAYERS = {"": 0, "network": 0, "diffusion": 0, "machine": 0, "models": 0,
-          "degradations": 1, "data": 1, "eval.metrics": 1, "tasks": 2, "importing": 2,
-          "training": 3, "restoring": 3, "eval": 3, "eval.report": 3, "exporting": 4,
-          "cli": 5, "web": 5}  # fmt: skip
-SINGLE = {"palette.config": 2, "palette.checkpoint": 2, "palette.degrading": 2,
-          "palette.resolving": 2, "palette.fitting": 2, "palette.api": 4, "palette.judging": 4,
-          "palette": 4, "palette.__main__": 5}  # fmt: skip
+LAYERS = {"": 0, "network": 0, "diffusion": 0, "machine": 0, "models": 0, "workers": 0,
+          "degradations": 1, "data": 1, "eval.metrics": 1, "tasks": 2, "degrading": 2,
+          "importing": 2, "training": 3, "restoring": 3, "eval": 3, "eval.report": 3,
+          "exporting": 4, "cli": 5, "web": 5}  # fmt: skip
+SINGLE = {"palette.config": 2, "palette.checkpoint": 2, "palette.resolving": 2,
+          "palette.fitting": 2, "palette.api": 4, "palette.judging": 4, "palette": 4,
+          "palette.__main__": 5}  # fmt: skip
 STRANGERS = [("degradations", "data"), ("data", "degradations"), ("tasks", "data"),
              ("training", "tasks"), ("restoring", "tasks"), ("eval", "tasks"),
              ("eval", "restoring")]  # fmt: skip

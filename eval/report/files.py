@@ -22,7 +22,7 @@ def write(workspace: Workspace, gallery: Gallery, report: Report) -> Report:
     files.write_json(report.json, report.data)
     names = _columns(report.metrics.items())
     write_bytes(report.csv, _as_csv(["picture", "row", *names], _lines(report, names)))
-    times = files.read_json(workspace.state("times.json"))
+    times = files.times_of(workspace)
     write_bytes(report.html, page.render(gallery, report, times).encode())
     return report
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -14,6 +15,11 @@ from palette.errors import OK, SOME_FAILED
 from palette.eval.request import Request
 from palette.restoring.sampling import Answer, Sampling
 from palette.shard import parse_shard
+from palette.workers.flags import Workers
+
+if TYPE_CHECKING:
+    from palette.machine.format import Format
+    from palette.restoring.restorer import Restorer
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,7 @@ class Evaluate:
     shard: str = "0/1"
     """i/n: do every n-th block, from the i-th, counted from 0; then `palette merge`, which joins
     all tasks."""
+    workers: Annotated[Workers, tyro.conf.OmitArgPrefixes] = field(default_factory=Workers)
     request: Annotated[Request, tyro.conf.OmitArgPrefixes] = field(default_factory=Request)
     sampling: Annotated[SampleOf, tyro.conf.OmitArgPrefixes] = field(default_factory=SampleOf)
 
@@ -59,17 +66,24 @@ def read_arguments(args: Sequence[str]) -> Evaluate:
 
 
 def run(args: Evaluate) -> int:
-    from palette.api import load_tasks
     from palette.data.opening import open_source
-    from palette.eval.several import evaluate_tasks
+    from palette.eval.several import EvaluateWork, evaluate_by
+    from palette.workers.begin import begun
 
-    shard = parse_shard(args.shard)
-    source = open_source(args.data, "held_out", args.input)
-    found = load_tasks(args.model, args.task, args.scale, args.request.device)
-    models = {name: model.using(args.sampling) for name, model in found.items()}
-    report = evaluate_tasks(models, source, args.out, args.request, shard)
+    shard, devices = parse_shard(args.shard), args.workers.names(args.request.device)
+    source = partial(open_source, args.data, "held_out", args.input)
+    work = EvaluateWork(partial(_models, args), source, args.out, args.request, shard)
+    with begun(work, devices, args.workers.engine) as team:
+        report = evaluate_by(team, args.out, shard)
     if report is None:
-        print(f"Shard {args.shard} is done; join all {shard.of}: palette merge FOLDERS --out DIR")
+        print(f"Shard {args.shard} is done; join all {shard.of}: palette merge {args.out} …")
         return OK
     print(f"{report.as_text()}\n\nOpen {report.html}")
     return SOME_FAILED if report.failed else OK
+
+
+def _models(args: Evaluate, device: str, form: Format | None) -> dict[str, Restorer]:
+    from palette.api import load_tasks
+
+    found = load_tasks(args.model, args.task, args.scale, device, form or "auto")
+    return {name: model.using(args.sampling) for name, model in found.items()}

@@ -38,7 +38,7 @@ COMMANDS = {
     "evaluate": "measure a model on clean pictures and write a report",
     "compare": "measure the pictures of any tool against their originals",
     "benchmark": "run the literature's protocols and write their tables",
-    "merge": "join the parts of an evaluation that ran in shards",
+    "merge": "join what shards restored, degraded, packed or evaluated",
     "import": "make a model of weights that another tool published",
     "export": "write a model for other people or programs: a folder, ONNX, diffusers, the hub",
     "degrade": "damage pictures as the training does, with records",
@@ -51,7 +51,7 @@ COMMANDS = {
 }
 AGAIN = {
     "train": "continue with `palette resume`",
-    **dict.fromkeys(("demo", "degrade", "merge"), "begin again with another output"),
+    **dict.fromkeys(("demo", "merge"), "begin again with another output"),
 }
 """How to go on once the machine can; the other commands continue when given again."""
 BY_MANY = ("train", "resume")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -15,8 +16,10 @@ from palette.progress import Progress
 from palette.restoring.output import Output
 from palette.restoring.sampling import Sampling
 from palette.shard import Shard, parse_shard
+from palette.workers.flags import Workers
 
 if TYPE_CHECKING:
+    from palette.machine.format import Format
     from palette.restoring.restorer import Restorer
 
 
@@ -49,9 +52,10 @@ class Restore:
     recursive: bool = True
     """Go into subfolders."""
     shard: str = "0/1"
-    """i/n: restore every n-th picture, from the i-th, counted from 0."""
+    """i/n: restore every n-th picture, from the i-th, counted from 0; then `palette merge`."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, mps."""
+    workers: Annotated[Workers, tyro.conf.OmitArgPrefixes] = field(default_factory=Workers)
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """auto: the faster of fp32 and bf16, as measured once; bf16 needs hardware for it. fp16: for
     models that were trained in it, on GPUs without bf16."""
@@ -108,14 +112,15 @@ def _restore_one(args: Restore, source: Path, out: Path) -> int:
 
         mask = Masks(mask).of(Path(source.name))
     args.output.require_quality(target)
-    restore_file(_restorer(args), source, target, args.seed, mask, args.extend, args.output)
+    restorer = _restorer(args, args.workers.names(args.device))
+    restore_file(restorer, source, target, args.seed, mask, args.extend, args.output)
     print(target)
     return OK
 
 
 def _restore_several(args: Restore, sources: list[Path], out: Path, shard: Shard) -> int:
     from palette.restoring.job import Job
-    from palette.restoring.there import all_there, note
+    from palette.restoring.there import all_there, note, say_again
 
     if args.mask is not None and not args.mask.is_dir():
         raise UserError(f"{args.mask} is no folder: with several pictures give a folder of masks")
@@ -129,29 +134,38 @@ def _restore_several(args: Restore, sources: list[Path], out: Path, shard: Shard
         recursive=args.recursive,
         shard=shard,
     )
-    items, asked = job.items(), _asked(args)
-    if all_there(job, items, asked):
-        return _said(out, len(items), 0, len(items))
-    from palette.restoring.folder import restore_items
+    items, devices = job.items(), args.workers.names(args.device)
+    own, asked = shard.part(items), _asked(args, devices)
+    if all_there(job, own, asked):
+        say_again(job, items)
+        return _said(args, out, len(own), 0, len(own))
+    from palette.restoring.folder import RestoreWork, restore_items
+    from palette.workers.begin import begun
 
     failed = skipped = 0
-    with Progress(len(items), "restore") as bar:
-        for result in restore_items(_restorer(args), job, items):
+    with (
+        begun(RestoreWork(partial(_restorer, args), job), devices, args.workers.engine) as team,
+        Progress(len(own), "restore") as bar,
+    ):
+        for result in restore_items(team, job, items):
             skipped += result.skipped
             if result.error is not None:
                 failed += 1
                 bar.write(f"palette: {result.error}")
             bar.update()
     note(job, asked)
-    return _said(out, len(items), failed, skipped)
+    return _said(args, out, len(own), failed, skipped)
 
 
-def _said(out: Path, count: int, failed: int, skipped: int) -> int:
+def _said(args: Restore, out: Path, count: int, failed: int, skipped: int) -> int:
     print(f"{count - failed} of {count} pictures in {out}, {skipped} were there already")
+    shard = parse_shard(args.shard)
+    if shard.of > 1:
+        print(f"Shard {args.shard} is done; join all {shard.of}: palette merge {out}")
     return SOME_FAILED if failed else OK
 
 
-def _asked(args: Restore) -> dict[str, Any]:
+def _asked(args: Restore, devices: str) -> dict[str, Any]:
     """All of a command that decides what comes of an input, as plain JSON values."""
     from palette.files import sha256
     from palette.models import find
@@ -166,19 +180,19 @@ def _asked(args: Restore) -> dict[str, Any]:
         "seed": args.seed,
         "extend": args.extend,
         "output": args.output.settings(),
-        "device": args.device,
+        "device": devices,
         "precision": args.precision,
     }
 
 
-def _restorer(args: Restore) -> Restorer:
+def _restorer(args: Restore, device: str, form: Format | None = None) -> Restorer:
     from palette.api import load
 
     loaded = load(
         args.model,
         task=args.task,
         scale=args.scale,
-        device=args.device,
-        precision=args.precision,
+        device=device,
+        precision=form or args.precision,
     )
     return loaded.using(args.sampling)

@@ -6,24 +6,27 @@ import errno
 import hashlib
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from palette.data.encoding import holds_alpha
 from palette.data.images import Photo, read
 from palette.errors import PaletteError, UserError, of_system
 from palette.files import lock, write_bytes
+from palette.machine.format import Format
 from palette.machine.memory import is_out_of_memory
+from palette.parts import part
 from palette.restoring.holes import observe, require_hole
 from palette.restoring.job import Item, Job
-from palette.restoring.manifest import Manifest, claim
+from palette.restoring.manifest import Made, Manifest, claim
 from palette.restoring.masks import Masks
 from palette.restoring.output import Output
 from palette.restoring.pictures import as_file, save
 from palette.restoring.there import made_of
 from palette.types import Extend, Observation, Picture, Task
+from palette.workers.team import Alone, Lost, Team
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _ROOM = 2**20
@@ -40,6 +43,13 @@ class ObservationRestorer(Protocol):
     def restore_observations(
         self, observations: Sequence[Observation], *, seeds: Sequence[int]
     ) -> list[Picture]: ...
+
+
+class OpenRestorer(ObservationRestorer, Protocol):
+    """One whose network has a format."""
+
+    @property
+    def format(self) -> Format: ...
 
 
 @dataclass(frozen=True)
@@ -61,25 +71,33 @@ def restore_folder(restorer: ObservationRestorer, job: Job) -> Iterator[Result]:
     again, it continues; an input or a mask that was edited is restored again. ``out`` holding
     pictures of other settings is a UserError, as are two inputs with one output.
     """
-    yield from restore_items(restorer, job, job.items())
+    items, work = job.items(), Restoring(restorer, job)
+    agreed = work.settings(), None
+    yield from restore_items(Team(Alone(work), agreed), job, items)
 
 
-def restore_items(
-    restorer: ObservationRestorer, job: Job, items: Sequence[Item]
-) -> Iterator[Result]:
-    """:func:`restore_folder` for ``items`` of the job, which may be counted before."""
-    require_hole(restorer.task.masked, job.masks, job.extend)
-    own = {"seed": job.seed, "extend": job.extend} | job.output.settings()
-    settings = {**restorer.settings(), **own}
+def restore_items(team: Team[Ask, Restored], job: Job, items: Sequence[Item]) -> Iterator[Result]:
+    """:func:`restore_folder` by a team; ``items`` are those of all shards.
+
+    The team makes bytes. This process alone reads and writes the folder and its manifest.
+    """
+    settings, _ = team.agreed
     overwrite = job.output.overwrite
     shared = overwrite or not any(source.is_dir() for source in job.sources)
     job.out.mkdir(parents=True, exist_ok=True)
+    names = [item.below(job.out) for item in items]
     with lock(job.out, job.shard.suffix):
         digest = claim(job.out, settings, overwrite, shared)
-        with Manifest(job.out, job.shard) as manifest:
-            batch = _Batch(restorer, job, manifest, digest)
-            for item in items:
-                yield batch.result(item)
+        with (
+            part(job.out, "restore", digest, names, job.shard) as failed,
+            Manifest(job.out, job.shard) as manifest,
+        ):
+            folder = _Folder(job, manifest, digest)
+            for (item, wanted), answer in team.answers(map(folder.ask, job.shard.part(items))):
+                result = folder.result(item, wanted, answer)
+                if result.error is not None:
+                    failed[item.below(job.out)] = result.error
+                yield result
 
 
 def restore_file(
@@ -114,47 +132,132 @@ def _restored(
     return picture, photo
 
 
-class _Batch:
-    """The items of a job, one after the other."""
+class Ask(NamedTuple):
+    """What a worker is asked."""
 
-    def __init__(
-        self, restorer: ObservationRestorer, job: Job, manifest: Manifest, settings: str
-    ) -> None:
-        self._restorer, self._job, self._manifest = restorer, job, manifest
-        self._settings = settings
+    item: Item
+    mask: Path | None
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What a worker answers: the bytes of the output, or why there are none."""
+
+    data: bytes = b""
+    seconds: float = 0.0
+    error: str | None = None
+
+
+class Restoring:
+    """One input to the bytes of its output: the pure function that workers run."""
+
+    def __init__(self, restorer: ObservationRestorer, job: Job) -> None:
+        self._restorer, self._job = restorer, job
+
+    def settings(self) -> dict[str, Any]:
+        """All that decides an output beside its input; UserError where it cannot be."""
+        job = self._job
+        require_hole(self._restorer.task.masked, job.masks, job.extend)
+        own = {"seed": job.seed, "extend": job.extend} | job.output.settings()
+        return {**self._restorer.settings(), **own}
+
+    def __call__(self, asked: Ask) -> Restored:
+        """Whatever goes wrong is said of this input."""
+        clock, job, (item, mask) = time.perf_counter(), self._job, asked
+        try:
+            restored = _restored(
+                self._restorer, item.source, item.target, job.seed, mask, job.extend
+            )
+            quality = job.output.quality_of(item.target)
+            data = as_file(item.target, *restored, quality, job.output.strip_metadata)
+        except Exception as error:
+            _show(error)
+            return Restored(error=_said(error, item.source))
+        return Restored(data, time.perf_counter() - clock)
+
+
+@dataclass(frozen=True)
+class RestoreWork:
+    """:class:`Restoring`, begun wherever a worker is.
+
+    ``open`` gives the model on a device, in the format that was agreed on.
+    """
+
+    open: Callable[[str, Format | None], OpenRestorer]
+    job: Job
+
+    def begin(
+        self, device: str, agreed: tuple[dict[str, Any], Format] | None
+    ) -> tuple[Restoring, tuple[dict[str, Any], Format]]:
+        restorer = self.open(device, None if agreed is None else agreed[1])
+        work = Restoring(restorer, self.job)
+        here = work.settings(), restorer.format
+        if agreed is not None and here != agreed:
+            raise UserError(
+                f"the worker on {device} has another model or other settings: give all machines "
+                f"the same files"
+            )
+        return work, here
+
+
+class _Folder:
+    """The outputs of a job: what is there, what is asked for, what is written."""
+
+    def __init__(self, job: Job, manifest: Manifest, settings: str) -> None:
+        self._job, self._manifest, self._settings = job, manifest, settings
         self._masks = None if job.masks is None else Masks(job.masks)
         self._disk_was_full = False
 
-    def result(self, item: Item) -> Result:
-        """Restore one; whatever it raises is its error, and only its own."""
-        clock = time.perf_counter()
+    def ask(self, item: Item) -> tuple[tuple[Item, Made | Result], Ask | None]:
+        """What is wanted, and what a worker is asked; nothing where the result is known."""
         try:
-            skipped = self._skip_or_restore(item)
+            wanted, mask = self._wanted(item)
+            if self._manifest.holds(wanted, self._job.output.overwrite):
+                return (item, Result(item.source, item.target, skipped=True)), None
+            item.target.parent.mkdir(parents=True, exist_ok=True)
+            if self._disk_was_full:  # hours of work that could not be written help nobody
+                _require_room(self._job.out)
         except Exception as error:
-            if "PALETTE_TRACEBACK" in os.environ:
-                raise
-            self._disk_was_full = isinstance(error, OSError) and error.errno in _FULL
-            text = _said(error, item.source)
-            self._manifest.add_failure(item.below(self._job.out), item.source, text)
-            return Result(item.source, item.target, error=text)
-        return Result(item.source, item.target, time.perf_counter() - clock, skipped)
+            return (item, self._failure(item, error)), None
+        return (item, wanted), Ask(item, mask)
 
-    def _skip_or_restore(self, item: Item) -> bool:
-        """Whether the output was there."""
-        job, target = self._job, item.target
+    def result(self, item: Item, wanted: Made | Result, answer: Restored | Lost | None) -> Result:
+        """Write what was answered; whatever goes wrong is the error of this input alone."""
+        if isinstance(wanted, Result):
+            return wanted
+        assert answer is not None
+        if isinstance(answer, Lost):
+            said = f"{item.source}: {answer.why}; give the same command again"
+            answer = Restored(error=said)
+        if answer.error is not None:
+            self._disk_was_full = False
+            return self._failed(item, answer.error)
+        try:
+            made = replace(wanted, output=hashlib.sha256(answer.data).hexdigest())
+            self._manifest.add(made)
+            # one that is lost is restored again
+            write_bytes(item.target, answer.data, flush_name=False)
+        except Exception as error:
+            return self._failure(item, error)
+        return Result(item.source, item.target, answer.seconds)
+
+    def _wanted(self, item: Item) -> tuple[Made, Path | None]:
         mask = None if self._masks is None else self._masks.of(item.name)
-        wanted = made_of(job, item, mask, self._settings)
-        if self._manifest.holds(wanted, job.output.overwrite):
-            return True
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if self._disk_was_full:  # hours of work that could not be written help nobody
-            _require_room(job.out)
-        restored = _restored(self._restorer, item.source, target, job.seed, mask, job.extend)
-        quality = job.output.quality_of(target)
-        data = as_file(target, *restored, quality, job.output.strip_metadata)
-        self._manifest.add(replace(wanted, output=hashlib.sha256(data).hexdigest()))
-        write_bytes(target, data, flush_name=False)  # one that is lost is restored again
-        return False
+        return made_of(self._job, item, mask, self._settings), mask
+
+    def _failure(self, item: Item, error: Exception) -> Result:
+        _show(error)
+        self._disk_was_full = isinstance(error, OSError) and error.errno in _FULL
+        return self._failed(item, _said(error, item.source))
+
+    def _failed(self, item: Item, text: str) -> Result:
+        self._manifest.add_failure(item.below(self._job.out), item.source, text)
+        return Result(item.source, item.target, error=text)
+
+
+def _show(error: Exception) -> None:
+    if "PALETTE_TRACEBACK" in os.environ:
+        raise error
 
 
 def _require_room(folder: Path) -> None:

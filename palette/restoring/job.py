@@ -47,7 +47,7 @@ class Job:
     shard: Shard = field(default_factory=Shard)
 
     def items(self) -> list[Item]:
-        """The inputs of this shard.
+        """The inputs of all shards, in order.
 
         UserError where there are none, where two have one output or where an output is an input;
         a warning counts the files that are no pictures.
@@ -60,7 +60,7 @@ class Job:
         items = _each_once(found)
         _refuse_collisions(items)
         _refuse_inputs(items)
-        return [item for number, item in enumerate(items) if self.shard.owns(number)]
+        return items
 
     def _items_of(self, source: Path) -> Iterator[Item]:
         if source.is_file():

@@ -82,6 +82,11 @@ class Restorer:
         """SHA-256 of the weights."""
         return str(self.model.info["sha256"])
 
+    @property
+    def format(self) -> Format:
+        """How the network runs here."""
+        return self.solver.format
+
     def describe(self) -> dict[str, Any]:
         """What the model is and which of its tasks it does here, as plain JSON values."""
         return {

@@ -14,6 +14,7 @@ from typing import Any
 
 from palette.errors import PaletteError, UserError
 from palette.files import read_object, sha256, write_json
+from palette.parts import part
 from palette.restoring.job import Item, Job
 from palette.restoring.manifest import Lines, Made, claimed
 from palette.restoring.masks import Masks
@@ -45,7 +46,8 @@ def note(job: Job, asked: Mapping[str, Any]) -> None:
 
 
 def all_there(job: Job, items: Sequence[Item], asked: Mapping[str, Any]) -> bool:
-    """Whether every output is there as this very command made it, of the same inputs and masks.
+    """Whether the outputs of ``items`` are there as this very command made them, of the same inputs
+    and masks.
 
     False in all doubt: :func:`palette.restoring.folder.restore_items` then finds out.
     """
@@ -60,6 +62,14 @@ def all_there(job: Job, items: Sequence[Item], asked: Mapping[str, Any]) -> bool
         )
     except (OSError, PaletteError):
         return False
+
+
+def say_again(job: Job, items: Sequence[Item]) -> None:
+    """A shard whose outputs are all there says so once more, as the others may have changed."""
+    settings = claimed(job.out)
+    assert settings is not None  # as all is there
+    with part(job.out, "restore", settings, [item.below(job.out) for item in items], job.shard):
+        pass
 
 
 def _plain(asked: Mapping[str, Any]) -> Any:

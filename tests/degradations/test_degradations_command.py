@@ -35,7 +35,9 @@ def degrade(*args: object) -> int:
 
 
 def files(root: Path) -> set[str]:
-    return {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
+    """What a user sees there."""
+    found = {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
+    return {name for name in found if not name.startswith(".")}
 
 
 def test_a_folder_gives_pairs_of_the_same_names_and_records(folder: Path, tmp_path: Path) -> None:
@@ -244,6 +246,9 @@ def test_nothing_is_overwritten(
 ) -> None:
     out = tmp_path / "out"
     assert degrade("grayscale", folder, out) == OK
+    assert degrade("grayscale", folder, out, "--seed", "1") == USAGE
+    assert "(seed was 0 and is 1): choose another output" in capsys.readouterr().err
+    (out / "records.jsonl").unlink()
     assert degrade("grayscale", folder, out) == USAGE
     assert "choose another output" in capsys.readouterr().err
     assert degrade("grayscale", folder / "a.png", folder / "a.png") == USAGE

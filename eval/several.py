@@ -167,9 +167,10 @@ class EvaluateWork:
     shard: Shard
 
     def begin(self, device: str, agreed: Agreed | None) -> tuple[Judging, Agreed]:
+        source = self.source()
         models = self.open(device, None if agreed is None else agreed.format)
         request = replace(self.request, device=device)
-        judging = Judging(models, self.source(), self.root, request, self.shard)
+        judging = Judging(models, source, self.root, request, self.shard)
         format_ = next(iter(models.values())).format
         return judging, replace(judging.agreed, format=format_)
 

@@ -12,7 +12,7 @@ EXAMPLES = {
     "watch": ("palette watch runs/x4", "palette watch runs/x4 --html watch.html"),
     "restore": (
         "palette restore small.jpg large.png --task super-resolution --scale 4",
-        "palette restore runs/jpeg in/ out/ --answer mean --suffix _clean",
+        "palette restore runs/jpeg in/ out/ --answer mean --devices all    # every GPU",
     ),
     "web": ("palette web", "palette web runs/x4 --port 8000"),
     "search": (
@@ -32,8 +32,8 @@ EXAMPLES = {
         "palette benchmark runs/all --data testsets --protocols set5-x4,set14-x4 --answer all",
     ),
     "merge": (
-        "palette evaluate runs/x4 --data val --shard 0/2 --out part-0    # and 1/2 elsewhere",
-        "palette merge part-0 part-1 --out report",
+        "palette merge out    # after palette restore runs/x4 in out --shard 0/2, and 1/2",
+        "palette merge part-0 part-1 --out report    # of palette evaluate … --shard",
     ),
     "import": (
         "palette import 200_Network.pth models/faces --task inpainting",

@@ -7,7 +7,7 @@ remembers nothing: what is done stands in the files of the process that asks.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,22 +15,18 @@ from palette.errors import UserError
 from palette.workers.flags import device_names
 from palette.workers.team import Lost, Place, Raised, Work, nobody_left
 
-try:
-    import ray
-except ImportError:
-    raise UserError(
-        "--engine ray needs the package ray: pip install 'palette-diffusion[ray]'"
-    ) from None
-
 
 class _Actor:
     """One worker."""
 
-    def begin(self, work: Work[Any, Any], device: str, agreed: Any) -> Any:
+    def begin(self, work: Work[Any, Any], device: str, agreed: Any, threads: int) -> Any:
+        import torch
+
         from palette import progress
         from palette.workers.processes import answering
 
         progress.silence()
+        torch.set_num_threads(threads)
         try:
             function, said = work.begin(device, agreed)
         except Exception as error:
@@ -45,7 +41,8 @@ class _Actor:
 class Actors:
     """They answer in any order, each with one item in hand."""
 
-    def __init__(self, actors: dict[str, Any]) -> None:
+    def __init__(self, ray: Any, actors: dict[str, Any]) -> None:
+        self._ray = ray
         self._free = list(actors.items())
         self._busy: dict[Any, tuple[Place, tuple[str, Any]]] = {}
         self._ended: list[str] = []
@@ -63,11 +60,11 @@ class Actors:
     def wait(self) -> None:
         if not self._busy:
             raise nobody_left(self._ended)
-        (done,), _ = ray.wait(list(self._busy), num_returns=1)
+        (done,), _ = self._ray.wait(list(self._busy), num_returns=1)
         place, worker = self._busy.pop(done)
         try:
-            place.settle(ray.get(done))
-        except ray.exceptions.RayError as error:  # the actor or its machine is gone
+            place.settle(self._ray.get(done))
+        except self._ray.exceptions.RayError as error:  # the actor or its machine is gone
             self._ended.append(f"{worker[0]} ended ({type(error).__name__})")
             place.settle(Lost(self._ended[-1]))
         else:
@@ -77,50 +74,71 @@ class Actors:
 @contextmanager
 def actors(work: Work[Any, Any], devices: str) -> Iterator[tuple[Actors, Any]]:
     """An actor for each device, all begun with ``work``, and what the first of them said."""
+    ray, started = _ray(), []
     ours = not ray.is_initialized()
     if ours:
-        _connect(devices)
+        _connect(ray, devices)
     try:
-        names = device_names(devices, int(ray.cluster_resources().get("GPU", 0)))
-        kinds = ["cpu" if name == "auto" else name.split(":")[0] for name in names]
-        _require_room(kinds)
-        started = {
-            f"actor {number} of {len(kinds)} on {kind}": _actor(kind)
-            for number, kind in enumerate(kinds)
-        }
-        one, *others = started.values()
-        agreed = _said(one.begin.remote(work, kinds[0], None))
-        for begun in [
-            actor.begin.remote(work, kind, agreed)
-            for actor, kind in zip(others, kinds[1:], strict=True)
-        ]:
-            _said(begun)
-        yield Actors(started), agreed
+        there = ray.cluster_resources()
+        kinds = _kinds(device_names(devices, int(there.get("GPU", 0))), there)
+        started += [ray.remote(_Actor).options(**_needs(kind)).remote() for kind in kinds]
+
+        threads = _threads()
+
+        def begin(number: int, agreed: Any) -> Any:
+            return started[number].begin.remote(work, kinds[number], agreed, threads)
+
+        agreed = _said(ray.get(begin(0, None)))
+        for said in ray.get([begin(number, agreed) for number in range(1, len(kinds))]):
+            _said(said)
+        names = [f"actor {n} of {len(kinds)} on {kind}" for n, kind in enumerate(kinds)]
+        yield Actors(ray, dict(zip(names, started, strict=True))), agreed
     finally:
+        for actor in started:
+            ray.kill(actor)
         if ours:
             ray.shutdown()
 
 
-def _connect(devices: str) -> None:
+def _threads() -> int:
+    """Those of this process. Ray gives an actor one, and on CPUs the last bits depend on it."""
+    import torch
+
+    return torch.get_num_threads()
+
+
+def _ray() -> Any:
+    try:
+        import ray  # pyright: ignore[reportMissingImports] -- an extra
+    except ImportError:
+        raise UserError(
+            "--engine ray needs the package ray: pip install 'palette-diffusion[ray]'"
+        ) from None
+    return ray
+
+
+def _connect(ray: Any, devices: str) -> None:
     """To the cluster at RAY_ADDRESS; without one a small one is started on this machine."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
     quiet = {"log_to_driver": False, "logging_level": "ERROR"}
-    if "RAY_ADDRESS" in os.environ:
-        try:
-            ray.init(**quiet)
-        except ConnectionError as error:
-            raise UserError(
-                f"RAY_ADDRESS is {os.environ['RAY_ADDRESS']!r}, where no cluster answers: start "
-                f"one by `ray start --head`, or leave RAY_ADDRESS out"
-            ) from error
+    if "RAY_ADDRESS" not in os.environ:
+        cores = max(devices.count(",") + 1, os.cpu_count() or 1)
+        ray.init("local", num_cpus=cores, include_dashboard=False, **quiet)
         return
-    cores = max(devices.count(",") + 1, os.cpu_count() or 1)
-    ray.init("local", num_cpus=cores, include_dashboard=False, **quiet)
+    try:
+        ray.init(**quiet)
+    except ConnectionError as error:
+        raise UserError(
+            f"RAY_ADDRESS is {os.environ['RAY_ADDRESS']!r}, where no cluster answers: start one by "
+            f"`ray start --head`, or leave RAY_ADDRESS out"
+        ) from error
 
 
-def _require_room(kinds: list[str]) -> None:
-    """UserError where the cluster is too small, as Ray would wait for ever."""
-    there = ray.cluster_resources()
+def _kinds(names: Sequence[str], there: Mapping[str, float]) -> list[str]:
+    """cpu or cuda of each; UserError where the cluster has too few, as Ray would wait for ever."""
+    kinds = ["cpu" if name == "auto" else name.split(":")[0] for name in names]
+    if other := {*kinds} - {"cpu", "cuda"}:
+        raise UserError(f"Ray knows no device {other.pop()!r}: choose cpu or cuda, or all")
     for kind, resource in (("cuda", "GPU"), ("cpu", "CPU")):
         wanted, found = kinds.count(kind), int(there.get(resource, 0))
         if wanted > found:
@@ -128,17 +146,14 @@ def _require_room(kinds: list[str]) -> None:
                 f"{wanted} workers on {kind} need a {resource} each, and the cluster has {found}: "
                 f"name fewer devices, or add machines by `ray start --address`"
             )
-    if other := {*kinds} - {"cpu", "cuda"}:
-        raise UserError(f"Ray knows no device {other.pop()!r}: choose cpu or cuda, or all")
+    return kinds
 
 
-def _actor(kind: str) -> Any:
-    needs = {"num_gpus": 1, "num_cpus": 0} if kind == "cuda" else {"num_cpus": 1}
-    return ray.remote(_Actor).options(**needs).remote()
+def _needs(kind: str) -> dict[str, int]:
+    return {"num_gpus": 1, "num_cpus": 0} if kind == "cuda" else {"num_cpus": 1}
 
 
-def _said(begun: Any) -> Any:
-    said = ray.get(begun)
+def _said(said: Any) -> Any:
     if isinstance(said, Raised):
         raise said.error
     return said

@@ -62,9 +62,8 @@ class Processes:
                 continue
             try:
                 free.pipe.send(item)
-            except (BrokenPipeError, ConnectionResetError):  # it ended before: nothing is lost
-                self._ended.append(free.ended())
-                self._workers.remove(free)
+            except (BrokenPipeError, ConnectionResetError):  # it had nothing in hand
+                warnings.warn(f"{self._end_of(free)}; the others go on", stacklevel=2)
                 continue
             free.place = place
             return
@@ -79,10 +78,13 @@ class Processes:
             try:
                 worker.place.settle(worker.pipe.recv())
             except (EOFError, ConnectionResetError):
-                self._ended.append(worker.ended())
-                self._workers.remove(worker)
-                worker.place.settle(Lost(self._ended[-1]))
+                worker.place.settle(Lost(self._end_of(worker)))
             worker.place = None
+
+    def _end_of(self, worker: _Worker) -> str:
+        self._workers.remove(worker)
+        self._ended.append(worker.ended())
+        return self._ended[-1]
 
 
 @contextmanager

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from palette.cli.main import main
-from palette.errors import INTEGRITY, OK, SOME_FAILED, USAGE
+from palette.errors import INTEGRITY, MACHINE, OK, SOME_FAILED, USAGE
 
 Capture = pytest.CaptureFixture[str]
 TIMES = ("report.html", "times")
@@ -53,9 +59,9 @@ Command = Callable[[Path], list[object]]
 def command(request: pytest.FixtureRequest, trained: dict[str, Path], inbox: Path) -> Command:
     """A command that fills a folder."""
     if request.param == "degrade":
-        return lambda out: ["degrade", "bsr", inbox, out, "--count", 2]
+        return lambda out: ["degrade", "jpeg", inbox, out, "--count", 2]
     model = trained["jpeg-restoration"]
-    return lambda out: ["restore", model, inbox, out, "--precision", "fp32", "--steps", 2]
+    return lambda out: ["restore", model, inbox, out, "--precision", "fp32", "--answer", "mean"]
 
 
 def test_shards_of_one_folder_merge_to_the_whole(
@@ -142,7 +148,7 @@ def test_a_degrading_that_was_stopped_goes_on_to_the_same_bytes(
     from palette.degrading import folder
 
     whole, out, real, count = tmp_path / "whole", tmp_path / "out", folder.write_bytes, [0]
-    command = ["degrade", "bsr", inbox, out]
+    command = ["degrade", "jpeg", inbox, out]
 
     def stopping(path: Path, data: bytes) -> None:
         count[0] += 1
@@ -150,7 +156,7 @@ def test_a_degrading_that_was_stopped_goes_on_to_the_same_bytes(
             raise KeyboardInterrupt
         real(path, data)
 
-    assert run("degrade", "bsr", inbox, whole) == SOME_FAILED
+    assert run("degrade", "jpeg", inbox, whole) == SOME_FAILED
     with monkeypatch.context() as patch:
         patch.setattr(folder, "write_bytes", stopping)
         assert run(*command) == 130
@@ -169,6 +175,56 @@ def test_a_degrading_that_was_stopped_goes_on_to_the_same_bytes(
     after = (out / "records.jsonl").read_text().splitlines()
     assert json.loads(after[0])["source_digest"] != before["source_digest"]
     assert len(after) == 7
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells which process is a worker")
+@pytest.mark.parametrize("name", ["restore", "evaluate"])
+def test_a_killed_worker_loses_nothing(
+    name: str, trained: dict[str, Path], many: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    """It is killed once it has begun, whatever it is doing; the same command does the rest."""
+    model, whole, out = trained["jpeg-restoration"], tmp_path / "whole", tmp_path / "out"
+    command = [
+        name,
+        model,
+        *{"restore": [many, out], "evaluate": ["--data", many, "--out", out]}[name],
+    ]
+    script = f"import sys; from palette.cli.main import main; sys.exit(main({[*map(str, command)]}"
+    script += " + ['--devices', 'cpu,cpu']))"
+    done = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: any(out.rglob("*.png")))
+    victim = max(children(done.pid))
+    os.kill(victim, signal.SIGKILL)
+    _, said = done.communicate()
+    assert done.returncode in (OK, SOME_FAILED, MACHINE)  # OK where it had nothing in hand
+    assert f"(process {victim}) was killed by signal 9" in said
+    assert run(*command) == OK
+    assert run(*(whole if part == out else part for part in command)) == OK
+    made, expected = contents(out), contents(whole)
+    for lines in (made, expected):  # the manifest says what was lost, too
+        lines.pop("palette-restored.jsonl", None)
+    assert made == expected
+
+
+def children(parent: int) -> list[int]:
+    """The workers of a process; multiprocessing has another child, which tracks resources."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            fields = status.read_text().rsplit(")", 1)[1].split()
+            command = (status.parent / "cmdline").read_bytes()
+            if int(fields[1]) == parent and b"spawn_main" in command:
+                found.append(int(status.parent.name))
+    return found
+
+
+def wait_for(what: Callable[[], bool]) -> None:
+    for _ in range(1200):
+        if what():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not happen")
 
 
 @pytest.mark.slow

@@ -221,7 +221,7 @@ def test_where_all_is_there_no_network_is_loaded(
 
     loads: list[object] = []
     restorer = restore._restorer  # pyright: ignore[reportPrivateUsage]
-    monkeypatch.setattr(restore, "_restorer", lambda args: loads.append(1) or restorer(args))
+    monkeypatch.setattr(restore, "_restorer", lambda *by: loads.append(1) or restorer(*by))
     assert run(jpeg, inbox, out) == 0
     assert not loads
     before = (out / "a.png").read_bytes()

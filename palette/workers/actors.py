@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from palette.errors import UserError
+from palette.extras import require
 from palette.workers.flags import device_names
 from palette.workers.team import Lost, Place, Raised, Work, nobody_left
 
@@ -108,12 +109,9 @@ def _threads() -> int:
 
 
 def _ray() -> Any:
-    try:
-        import ray  # pyright: ignore[reportMissingImports] -- an extra
-    except ImportError:
-        raise UserError(
-            "--engine ray needs the package ray: pip install 'palette-diffusion[ray]'"
-        ) from None
+    require("ray", extra="ray")
+    import ray  # pyright: ignore[reportMissingImports] -- an extra
+
     return ray
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 
 import pytest
 from counting_work import DIES, RAISES, Counting
@@ -14,7 +13,7 @@ from palette.workers.team import Lost
 
 
 def test_without_ray_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with (
         pytest.raises(UserError, match=r"pip install 'palette-diffusion\[ray\]'"),
         begun(Counting(), "cpu", "ray"),

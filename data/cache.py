@@ -11,7 +11,7 @@ from palette.types import Picture
 
 
 class CachedSource:
-    """``source`` with up to ``limit_bytes`` of its pictures kept, in each process.
+    """``source`` with up to ``limit_bytes`` of its pictures kept, by one process.
 
     The pictures are the same bit for bit: kept with 8 or 16 bits where that is exact, as float32
     elsewhere. What finds no room is decoded again at each reading. Of pairs each side gets a half.
@@ -22,10 +22,21 @@ class CachedSource:
         self.ids = source.ids
         self.labels = source.labels
         self._source = source
-        self._room_bytes = limit_bytes if source.inputs is None else limit_bytes // 2
+        self._limit_bytes = limit_bytes if source.inputs is None else limit_bytes // 2
+        self._room_bytes = self._limit_bytes
         inputs = source.inputs
         self.inputs = None if inputs is None else CachedSource(inputs, limit_bytes // 2)
         self._kept: dict[int, NDArray] = {}
+
+    def share(self, processes: int) -> None:
+        """From now on keep one of ``processes`` equal parts of the limit: each has a copy of this.
+
+        What is kept already stays.
+        """
+        kept = sum(stored.nbytes for stored in self._kept.values())
+        self._room_bytes = self._limit_bytes // processes - kept
+        if self.inputs is not None:
+            self.inputs.share(processes)
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -7,6 +7,7 @@ saved with the run and with the model, so restoring needs nothing else.
 from __future__ import annotations
 
 import dataclasses
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -105,6 +106,8 @@ class TrainConfig:
     workers: int | Literal["auto"] = "auto"
     """Processes that prepare batches ahead of the step; 0: the step itself. Any number gives the
     same batches."""
+    cache_gib: float = 2.0
+    """Memory for decoded pictures, in GiB, which all these processes share."""
     checkpoint_every: int = 1000
     """Steps between checkpoints."""
     keep: int = 2
@@ -127,6 +130,8 @@ class TrainConfig:
             raise UserError(
                 f"train.learning_rate is {self.learning_rate}: it must be in (0, 1), e.g. 1e-3"
             )
+        if not 0 <= self.cache_gib < math.inf:
+            raise UserError(f"train.cache_gib is {self.cache_gib}: choose 0 or more, e.g. 2")
         if not self.clip_norm > 0:
             raise UserError(f"train.clip_norm is {self.clip_norm}: it must be positive")
         if not self.ema or not all(0 <= decay < 1 for decay in self.ema):

@@ -158,7 +158,8 @@ def _restore_several(args: Restore, sources: list[Path], out: Path, shard: Shard
 
 
 def _said(args: Restore, out: Path, count: int, failed: int, skipped: int) -> int:
-    print(f"{count - failed} of {count} pictures in {out}, {skipped} were there already")
+    were = "was" if skipped == 1 else "were"
+    print(f"{count - failed} of {count} pictures in {out}, {skipped} {were} there already")
     shard = parse_shard(args.shard)
     if shard.of > 1:
         print(f"Shard {args.shard} is done; join all {shard.of}: palette merge {out}")

@@ -19,7 +19,6 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
 from palette.config import RunConfig
-from palette.data.cache import CachedSource
 from palette.data.loader import of_worker
 from palette.data.sources import Source
 from palette.data.split import split
@@ -40,9 +39,6 @@ from palette.types import Member
 
 BAD_STEPS = 20
 """After this many steps in a row without a finite loss and gradient the run stops."""
-
-CACHE_BYTES = 2**31
-"""Decoded pictures kept in memory, in each process that prepares batches."""
 
 
 def train(
@@ -68,7 +64,7 @@ def train(
         check_tensorboard()
     if val is None:
         source, val = split(source, config.data.val_share)
-    training_set = TrainingSet(CachedSource(source, CACHE_BYTES), members, config)
+    training_set = TrainingSet.of(source, members, config)
     validation = None if val is None else Validation(val, members, config)
     with joined(config.train.device) as ranks, stop_signals(ranks.count > 1) as stopped:
         folder = RunFolder(run, training_set, validation, ranks, log)

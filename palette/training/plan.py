@@ -11,7 +11,6 @@ import torch
 from torch.nn import functional
 
 from palette.config import RunConfig
-from palette.data.cache import CachedSource
 from palette.data.sources import Source
 from palette.data.split import split
 from palette.machine.device import choose_device
@@ -21,7 +20,7 @@ from palette.network.architecture import Architecture
 from palette.network.cost import Cost, cost
 from palette.progress import duration
 from palette.training.draws import Draws
-from palette.training.loop import CACHE_BYTES, optimizer_step
+from palette.training.loop import optimizer_step
 from palette.training.ranks import Ranks
 from palette.training.set import TrainingSet
 from palette.training.state import State
@@ -46,7 +45,7 @@ def plan(config: RunConfig, members: Sequence[Member], source: Source, val: Sour
     dtype = DTYPES[precision]
     if val is None:
         source, val = split(source, config.data.val_share)
-    training_set = TrainingSet(CachedSource(source, CACHE_BYTES), members, config)
+    training_set = TrainingSet.of(source, members, config)
     data = {"pictures": _pictures(training_set, val), **_tasks(training_set)}
     images = settings.batch * settings.accumulate
     context = partial(autocast, torch.device("cpu"), dtype)

@@ -37,10 +37,8 @@ from palette.training.validation import Validation
 FREE = {
     "steps",
     *(f"data.{name}" for name in ("path", "val", "input", "val_input")),
-    *(
-        f"train.{name}"
-        for name in ("workers", "device", "recompute", "shard", "keep", "patience", "log")
-    ),
+    *(f"train.{name}" for name in ("workers", "cache_gib", "device", "recompute", "shard")),
+    *(f"train.{name}" for name in ("keep", "patience", "log")),
     *(f"train.{name}_every" for name in ("checkpoint", "validate", "log")),
 }
 """Settings that `palette resume` may change: they leave the weights as they would have been."""

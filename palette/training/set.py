@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from itertools import tee
+from typing import Self
 
 import cv2
 import numpy as np
@@ -18,6 +19,7 @@ from palette.config import RunConfig
 from palette.data.cache import CachedSource
 from palette.data.crops import Crops
 from palette.data.loader import Example, automatic_workers, batches_at, epoch_order
+from palette.data.sources import Source
 from palette.data.stored import from_stored, is_grey
 from palette.diffusion.loss import CHROMA_SHARE, LUMA, LUMA_SHARE, Target
 from palette.errors import PictureError, UserError
@@ -67,6 +69,11 @@ class TrainingSet:
     config: RunConfig
     left_out: LeftOut = field(default_factory=LeftOut)
     """Pictures of the source that cannot be read."""
+
+    @classmethod
+    def of(cls, source: Source, members: Sequence[Member], config: RunConfig) -> Self:
+        """With as much memory for decoded pictures as the configuration has."""
+        return cls(CachedSource(source, int(config.train.cache_gib * 2**30)), members, config)
 
     def __post_init__(self) -> None:
         self.left_out.prepare(len(self.source))
@@ -238,6 +245,7 @@ class TrainingSet:
         workers, device = self.config.train.workers, ranks.device
         if workers == "auto":
             workers = automatic_workers(device, ranks.local_count)
+        self.source.share(max(1, workers) * ranks.local_count)
         passes, same = tee(one for s in range(step, stop) for one in self.passes(s, ranks))
         loaded = batches_at(self.example, passes, workers, pin=device.type == "cuda")
         with closing(loaded):

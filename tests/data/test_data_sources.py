@@ -183,6 +183,21 @@ def test_a_cache_keeps_to_its_limit(limit_bytes: int, readings: int) -> None:
     assert source.readings == readings
 
 
+def test_processes_share_the_limit_of_a_cache() -> None:
+    """Two that read all keep a half each; what was kept before they were two stays."""
+    source = Counting()  # pictures of 126, 252 and 504 bytes
+    cached = CachedSource(source, limit_bytes=2 * (126 + 252))
+    cached.share(2)
+    for _ in range(2):
+        for i in range(3):
+            cached.read(i)
+    assert source.readings == 4
+    cached.share(8)
+    cached.read(0)
+    cached.read(2)
+    assert source.readings == 5
+
+
 def test_colours_under_full_transparency_are_not_pictures(tmp_path: Path) -> None:
     """A cut-out on noise that nobody sees: training and evaluating get the visible colour."""
     draws = np.random.default_rng(0)

@@ -54,6 +54,20 @@ def of_pictures(task: str, *layers: dict[str, Any], pictures: list[np.ndarray]) 
     return TrainingSet(CachedSource(Pictures(*pictures), 2**24), members, config)
 
 
+@pytest.mark.parametrize(("cache_gib", "readings"), [(0, 4), (2, 1)])
+def test_decoded_pictures_are_kept_in_the_memory_that_is_given(
+    cache_gib: float, readings: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, members = resolve("colorization", TINY, {"train": {"cache_gib": cache_gib}})
+    source, read = Pictures(np.random.default_rng(0).random((40, 40, 3))), Pictures.read
+    seen: list[int] = []
+    monkeypatch.setattr(Pictures, "read", lambda *args: seen.append(1) or read(*args))
+    examples = TrainingSet.of(source, members, config)
+    for position in range(4):
+        examples.example(position)
+    assert len(seen) == readings
+
+
 def options(task: str) -> dict[str, Any]:
     return {"options": GENERALIST} if task == "generalist" else {}
 

@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import Any
 
 from palette.errors import UserError, of_file
-from palette.models import sampling_of
 
 NARROWEST = 60
 """Columns. In fewer of them the help would break every word, and in one tyro does not end."""
@@ -38,6 +37,8 @@ def parse(cls: Any, args: Sequence[str], command: str | None = None, default: An
 
 def parse_sampling(cls: Any, args: Sequence[str]) -> Any:
     """Parse flags into ``cls``; the model that they name has the defaults of the sampling."""
+    from palette.models import sampling_of
+
     asked = parse(cls, args)
     own = sampling_of(asked.model)
     if not own:

@@ -23,6 +23,7 @@ from palette.exporting.write import restorer_of
 from palette.seeding import rng
 from palette.types import Observation
 
+pytestmark = pytest.mark.timeout(1200)  # tracing takes minutes where all processors are busy
 SIZES = [(9, 9), (37, 53), (64, 50)]
 Run = Callable[[Mapping[str, torch.Tensor]], torch.Tensor]
 SEVERAL = {"tasks": "super-resolution,inpainting", "scale": "3"}

@@ -127,17 +127,10 @@ def on_full_disk(*args: object, limit: int) -> str:
     return line
 
 
-@pytest.mark.parametrize(
-    ("args", "again"),
-    [
-        (["degrade", "grayscale"], "begin again with another output"),
-        (["pack"], "give the same command again"),
-    ],
-)
-def test_a_full_disk_is_no_usage_error(
-    args: list[str], again: str, photos: Path, tmp_path: Path
-) -> None:
-    assert again in on_full_disk(*args, photos, tmp_path / "out.h5", limit=1000)
+@pytest.mark.parametrize("args", [["degrade", "grayscale"], ["pack"]])
+def test_a_full_disk_is_no_usage_error(args: list[str], photos: Path, tmp_path: Path) -> None:
+    said = on_full_disk(*args, photos, tmp_path / "out.h5", limit=1000)
+    assert "give the same command again" in said
 
 
 def test_a_full_disk_in_training(photos: Path, tmp_path: Path) -> None:

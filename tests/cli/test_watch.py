@@ -181,7 +181,7 @@ def test_watching_a_training_while_it_runs_and_is_resumed(photos: Path, tmp_path
     run, ended, looks = tmp_path / "run", threading.Event(), []
 
     def look() -> None:
-        while not ended.is_set():
+        while not ended.wait(0.05):  # a loop without pauses would hold up the training
             if (run / "config.toml").exists():
                 history = read_history(run)
                 looks.append(history.step)

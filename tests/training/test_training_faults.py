@@ -47,7 +47,7 @@ def test_a_full_disk_keeps_the_checkpoint_before(
     assert_equal_bits(saved(out, 4), saved(run(tmp_path / "whole", photos, 4), 4))
 
 
-@pytest.mark.parametrize("how", ["dies", "hangs"])
+@pytest.mark.parametrize("how", ["dies", pytest.param("hangs", marks=pytest.mark.slow)])
 def test_what_was_done_before_a_worker_ended_is_saved(
     tmp_path: Path,
     photos: Path,

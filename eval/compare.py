@@ -156,7 +156,8 @@ def _require_same_names(folder: str, pictures: Mapping[str, Path], names: Sequen
     for those, fault in ((missing, "lacks"), (extra, "has, unlike the reference,")):
         if those:
             raise IntegrityError(
-                f"{folder} {fault} {some(those, 5)}: pictures are paired by their names"
+                f"{folder} {fault} {some(those, 5)}: pictures are paired by their names; for the "
+                "FID of folders that are no pairs there is `python -m pytorch_fid`"
             )
 
 

@@ -6,7 +6,7 @@ import os
 import warnings
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +47,16 @@ class Photo:
     grey: bool
     metadata: Metadata = field(default_factory=Metadata)
     beyond: NDArray[np.float32] | None = None
+
+    def cut(self, left: int, top: int, right: int, bottom: int) -> Photo:
+        """The part between these pixels, with all that the photo has."""
+        part = np.s_[top:bottom, left:right]
+        return replace(
+            self,
+            picture=np.ascontiguousarray(self.picture[part]),
+            alpha=None if self.alpha is None else np.ascontiguousarray(self.alpha[part]),
+            beyond=None if self.beyond is None else np.ascontiguousarray(self.beyond[part]),
+        )
 
 
 def read(path: str | Path) -> Photo:

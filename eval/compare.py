@@ -22,6 +22,7 @@ from palette.eval.report.summary import summarise
 from palette.eval.request import FoolStudy, Measuring
 from palette.eval.settings import Settings, weights_for
 from palette.eval.workspace import stopwatch
+from palette.files import digest
 from palette.shard import Shard
 
 Answers = str | Path | Sequence[str | Path] | Mapping[str, str | Path]
@@ -62,7 +63,7 @@ def compare(
     manifest = {
         "kind": "compare",
         "title": measuring.title or f"{title} against {'their' if first else 'its'} originals",
-        "protocol": settled and {**settled, "digest": files.digest(settled)},
+        "protocol": settled and {**settled, "digest": digest(settled)},
         "dataset": measuring.dataset,
         "answers": dict(found.titles),
         "names": found.names,
@@ -164,4 +165,4 @@ def _require_same_names(folder: str, pictures: Mapping[str, Path], names: Sequen
 def _fingerprint(pictures: Mapping[str, Path]) -> str:
     """Names, sizes and times of the files: enough to notice that they changed."""
     status = {name: path.stat() for name, path in pictures.items()}
-    return files.digest({name: [s.st_size, s.st_mtime_ns] for name, s in status.items()})
+    return digest({name: [s.st_size, s.st_mtime_ns] for name, s in status.items()})

@@ -30,6 +30,7 @@ from palette.eval.report.summary import summarise
 from palette.eval.request import Request
 from palette.eval.settings import USUAL_OF_HOLES, USUAL_OF_MODELS, Settings, weights_for
 from palette.eval.workspace import Workspace, stopwatch
+from palette.files import digest
 from palette.shard import Shard
 from palette.types import Task
 
@@ -153,7 +154,7 @@ def _manifest_of_request(
     return {
         "kind": "evaluate",
         "title": request.title or f"Evaluation{' by ' + settled['name'] if settled else ''}",
-        "protocol": settled and {**settled, "digest": files.digest(settled)},
+        "protocol": settled and {**settled, "digest": digest(settled)},
         "dataset": request.dataset,
         "answers": list(request.answers),
         "steps": None,  # part of the layout; "model" has those of the sampling

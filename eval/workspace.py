@@ -144,14 +144,6 @@ def damaged(path: Path) -> IntegrityError:
     return IntegrityError(f"{path} is damaged: delete it and run again")
 
 
-def digest(value: Any) -> str:
-    """SHA-256 of a plain JSON value, the same on every machine."""
-    import hashlib
-
-    text = json.dumps(value, sort_keys=True, allow_nan=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def names_of(ids: Iterable[str]) -> list[str]:
     """File names, without suffix, of picture ids; two ids with one name are an error."""
     names: list[str] = []

@@ -75,6 +75,12 @@ def understood(path: Path) -> Iterator[None]:
         raise IntegrityError(f"{path} is damaged: {' '.join(what.split())}") from None
 
 
+def digest(value: Any) -> str:
+    """SHA-256 of a plain JSON value, the same on every machine."""
+    text = json.dumps(value, sort_keys=True, allow_nan=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def sha256(path: Path) -> str:
     """64 hexadecimal digits."""
     with path.open("rb") as file:

@@ -6,18 +6,15 @@ and nothing can be missing, twice, or of another work without being noticed.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from palette.errors import IntegrityError, UserError, some
-from palette.files import read_object, understood, write_json
+from palette.files import digest, read_object, understood, write_json
 from palette.shard import Shard
 
 NAME = "palette-part"
@@ -66,12 +63,6 @@ def part(
 
 def file_of(folder: Path, shard: Shard) -> Path:
     return folder / f"{NAME}{shard.suffix}.json"
-
-
-def digest(values: Any) -> str:
-    """SHA-256 of plain JSON values."""
-    text = json.dumps(values, sort_keys=True, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from palette.eval.gallery import Gallery, Row
 from palette.eval.metrics.intervals import wilson
 from palette.eval.metrics.pixels import read_pixels
 from palette.eval.report.embedded import data_uri
-from palette.files import write_bytes
+from palette.files import digest, write_bytes
 from palette.seeding import rng
 
 SIDES = ("left", "right")
@@ -71,7 +71,7 @@ def export_sheet(
         shown = (restored, original) if restored_at == "left" else (original, restored)
         trials.append({"left": shown[0], "right": shown[1]})
         key.append({"name": name, "restored": restored_at})
-    identity = files.digest(key)[:12]
+    identity = digest(key)[:12]
     source = (
         resources.files("palette.eval.report").joinpath("fool_sheet.html.j2").read_text("utf-8")
     )

@@ -15,7 +15,7 @@ from palette.eval.report.findings import findings, judged_row
 from palette.eval.report.plots import COLOURS, by_group, distribution
 from palette.eval.report.result import INTERVALS, Group, Report
 from palette.eval.report.templates import fill
-from palette.eval.workspace import digest
+from palette.files import digest
 
 SAMPLES_SHOWN = 8
 

@@ -17,7 +17,7 @@ from palette.eval.metrics.registry import Metric
 from palette.eval.report.fool_rate import FoolRate
 from palette.eval.report.papers import ComparedRow
 from palette.eval.report.ranking import Ranking, contenders, rankings
-from palette.eval.workspace import digest
+from palette.files import digest
 
 SCHEMA = 1
 """Version of the layout of ``report.json``."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import signal
 from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
 from palette.errors import OK, UserError
+from palette.extras import require
 from palette.models import DEFAULT
 from palette.web.limits import Limits
 
@@ -40,10 +40,7 @@ class Web:
 
 
 def run(args: Web) -> int:
-    if missing := [name for name in ("starlette", "uvicorn") if find_spec(name) is None]:
-        raise UserError(
-            f"the page needs {' and '.join(missing)}: pip install 'palette-diffusion[web]'"
-        )
+    require("starlette", "uvicorn", extra="web")
     from palette.api import load_tasks
     from palette.web.guard import LOOPBACK
     from palette.web.server import serving

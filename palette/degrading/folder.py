@@ -16,8 +16,8 @@ from palette.degrading.job import DegradeJob, View
 from palette.degrading.lines import Lines, recorded, require_ours
 from palette.degrading.work import Ask, DegradeWork, Made, cut
 from palette.errors import MachineError, PaletteError, UserError
-from palette.files import lock, write_bytes
-from palette.parts import digest, part
+from palette.files import digest, lock, write_bytes
+from palette.parts import part
 from palette.progress import Progress
 from palette.workers.begin import begun
 from palette.workers.flags import Processes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -121,8 +121,7 @@ def cut(photo: Photo, multiple: int) -> Photo:
             f"{photo.picture.shape[1]}×{photo.picture.shape[0]} pixels, and the scale {multiple} "
             f"needs {multiple}×{multiple} or more"
         )
-    alpha = None if photo.alpha is None else photo.alpha[:height, :width]
-    return replace(photo, picture=photo.picture[:height, :width], alpha=alpha)
+    return photo.cut(0, 0, width, height)
 
 
 def _files(

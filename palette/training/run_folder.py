@@ -185,7 +185,7 @@ class RunFolder:
             return
         self.keep(state)
         model = state.model(self.config, self._about)
-        if self.ranks.writes:
+        if model is not None:
             save_model(self.path / "model", model)
 
     def keep(self, state: State) -> None:
@@ -195,7 +195,11 @@ class RunFolder:
     def validate(self, state: State, metrics: Metrics) -> None:
         """Judge the averages, note the better, keep the best model, write a strip."""
         if self.validation is not None:
-            models = {d: state.model(self.config, self._about, d) for d in state.averages}
+            models = {
+                decay: model
+                for decay in state.averages
+                if (model := state.model(self.config, self._about, decay)) is not None
+            }
             judge = partial(self._judge, self.validation, state, models, metrics)
             state.best = self.ranks.agreed(judge)
 

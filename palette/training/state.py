@@ -192,15 +192,18 @@ class State:
 
     def model(
         self, config: RunConfig, info: Mapping[str, Any], decay: float | None = None
-    ) -> Model:
+    ) -> Model | None:
         """The model that restoring uses, on the CPU, with one of the averages: the best one's.
 
-        All ranks must call, as in :meth:`save`.
+        All ranks must call, as in :meth:`save`; those that write nothing get None.
         """
         better = config.train.ema[0] if self.best.decay is None else self.best.decay
         average = self.averages[better if decay is None else decay]
+        weights = gathered(average, keep=self.ranks.writes)
+        if not self.ranks.writes:
+            return None
         denoiser = Denoiser(config.model, config.data.size)
-        denoiser.load_state_dict(gathered(average, keep=True))
+        denoiser.load_state_dict(weights)
         about = {"step": self.step, **info}
         return Model(denoiser.requires_grad_(False).eval(), self.targets, config, about)
 

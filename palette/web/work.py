@@ -107,8 +107,8 @@ class Workshop:
         missing = None if mask is None else to_mask(self.store.get(mask).path, _size(photo))
         if item.frame is not None:
             part, added = placed(item.frame, _size(photo))
-            photo = cut(photo, part)
-            missing = None if missing is None else _cut(missing, part)
+            photo, (left, top, right, bottom) = photo.cut(*part), part
+            missing = None if missing is None else missing[top:bottom, left:right]
         if missing is not None and not missing.any():
             raise UserError(f"nothing of {held.name} is marked: paint over what is missing")
         (height, width), scale = _size(photo), task.scale or 1
@@ -129,21 +129,6 @@ class Workshop:
 def _size(photo: Photo) -> tuple[int, int]:
     height, width = photo.picture.shape[:2]
     return height, width
-
-
-def cut(photo: Photo, part: tuple[int, int, int, int]) -> Photo:
-    """The ``part`` of a photo, left, top, right and bottom in its pixels, with all that it has."""
-    return replace(
-        photo,
-        picture=_cut(photo.picture, part),
-        alpha=None if photo.alpha is None else _cut(photo.alpha, part),
-        beyond=None if photo.beyond is None else _cut(photo.beyond, part),
-    )
-
-
-def _cut(array: NDArray[Any], part: tuple[int, int, int, int]) -> NDArray[Any]:
-    left, top, right, bottom = part
-    return np.ascontiguousarray(array[top:bottom, left:right])
 
 
 def view(picture: Picture, alpha: NDArray[np.float32] | None = None) -> bytes:

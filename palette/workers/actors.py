@@ -14,7 +14,7 @@ from typing import Any
 from palette.errors import UserError
 from palette.extras import require
 from palette.workers.flags import device_names
-from palette.workers.team import Lost, Place, Raised, Work, nobody_left
+from palette.workers.team import Lost, Place, Raised, Work, nobody_left, returned
 
 
 class _Actor:
@@ -89,9 +89,9 @@ def actors(work: Work[Any, Any], devices: str) -> Iterator[tuple[Actors, Any]]:
         def begin(number: int, agreed: Any) -> Any:
             return started[number].begin.remote(work, kinds[number], agreed, threads)
 
-        agreed = _said(ray.get(begin(0, None)))
+        agreed = returned(ray.get(begin(0, None)))
         for said in ray.get([begin(number, agreed) for number in range(1, len(kinds))]):
-            _said(said)
+            returned(said)
         names = [f"actor {n} of {len(kinds)} on {kind}" for n, kind in enumerate(kinds)]
         yield Actors(ray, dict(zip(names, started, strict=True))), agreed
     finally:
@@ -149,9 +149,3 @@ def _kinds(names: Sequence[str], there: Mapping[str, float]) -> list[str]:
 
 def _needs(kind: str) -> dict[str, int]:
     return {"num_gpus": 1, "num_cpus": 0} if kind == "cuda" else {"num_cpus": 1}
-
-
-def _said(said: Any) -> Any:
-    if isinstance(said, Raised):
-        raise said.error
-    return said

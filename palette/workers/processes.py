@@ -20,7 +20,7 @@ from typing import Any
 
 from palette import progress
 from palette.errors import MachineError
-from palette.workers.team import Lost, Place, Raised, Work, nobody_left
+from palette.workers.team import Lost, Place, Raised, Work, nobody_left, returned
 
 LAST_WORDS = 10.0
 """Seconds in which a process ends whose pipe was closed, before it is killed."""
@@ -119,9 +119,7 @@ def _begun(worker: _Worker) -> Any:
         said = worker.pipe.recv()
     except (EOFError, ConnectionResetError):
         raise MachineError(f"{worker.ended()} before it had begun") from None
-    if isinstance(said, Raised):
-        raise said.error
-    return said
+    return returned(said)
 
 
 def _end(workers: Sequence[_Worker]) -> None:

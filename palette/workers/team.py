@@ -65,6 +65,13 @@ class Raised:
         return cls(error)
 
 
+def returned(answer: Any) -> Any:
+    """``answer``; what the function raised is raised."""
+    if isinstance(answer, Raised):
+        raise answer.error
+    return answer
+
+
 @dataclass
 class Place:
     """One item's place in the order, and its answer once there is one."""
@@ -127,9 +134,7 @@ class Team(Generic[Item, Answer]):
             while not waiting[0].settled:
                 self._hands.wait()
             place = waiting.popleft()
-            if isinstance(place.answer, Raised):
-                raise place.answer.error
-            yield place.key, place.answer
+            yield place.key, returned(place.answer)
 
 
 class Alone:

@@ -10,7 +10,7 @@ from palette.cli.main import main
 def test_without_the_extra_one_line_says_so(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("palette.cli.web.find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert main(["web"]) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1

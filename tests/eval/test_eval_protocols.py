@@ -17,7 +17,7 @@ from palette.eval.protocols import PROTOCOLS, find_protocol
 from palette.eval.report import literature, papers
 from palette.eval.request import Measuring, Request
 from palette.eval.settings import Settings
-from palette.eval.workspace import digest
+from palette.files import digest
 from palette.seeding import rng
 from palette.tasks import TASKS
 from palette.types import Spec

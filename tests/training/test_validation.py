@@ -35,7 +35,8 @@ MIXED = {"options": {"tasks": "super-resolution,colorization,inpainting", "scale
 
 
 def judged(state: State, validation: Validation) -> Findings:
-    models = {decay: state.model(validation.config, {}, decay) for decay in state.averages}
+    made = {decay: state.model(validation.config, {}, decay) for decay in state.averages}
+    models = {decay: model for decay, model in made.items() if model is not None}
     return validation.judge(state, models)
 
 

@@ -117,6 +117,17 @@ def generalist(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> Path:
     return run
 
 
+@pytest.fixture(scope="session")
+def completion(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The script for bash, which knows every flag of every command."""
+    from palette.cli.completion import script
+    from palette.cli.main import COMMANDS
+
+    path = tmp_path_factory.mktemp("completion") / "bash"
+    path.write_text(script("bash", COMMANDS), encoding="utf-8")
+    return path
+
+
 @pytest.fixture
 def picture() -> np.ndarray:
     """(40, 56, 3) float32 in [0, 1], a piece of a real photograph on the grid of 8 bits."""

@@ -22,11 +22,6 @@ printf '%s\\n' "${COMPREPLY[@]}"
 """
 
 
-@pytest.fixture(scope="module")
-def bash(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return printed("bash", tmp_path_factory.mktemp("completion"))
-
-
 def printed(shell: str, folder: Path) -> Path:
     """The script as a user saves it."""
     path = folder / shell
@@ -47,8 +42,8 @@ def printed(shell: str, folder: Path) -> Path:
         (["restore", "--answer", ""], {"mean", "sample"}),
     ],
 )
-def test_bash(bash: Path, words: list[str], offered: set[str]) -> None:
-    command = ["bash", "-c", ASK, "bash", str(bash), "palette", *words]
+def test_bash(completion: Path, words: list[str], offered: set[str]) -> None:
+    command = ["bash", "-c", ASK, "bash", str(completion), "palette", *words]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     found = set(done.stdout.split("\n")) - {""}
     assert {word for word in found if not word.startswith("-") or words[-1]} == offered

@@ -73,8 +73,12 @@ def test_its_mean_answer_is_no_worse_than_the_baseline(task: str, crops: list[Pi
 
 
 def test_a_folder_of_its_name_may_hold_pictures(
-    crops: list[Picture], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    crops: list[Picture],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    recwarn: pytest.WarningsRecorder,
 ) -> None:
+    """The first of two paths is the pictures, of three the model, which is said where both fit."""
     monkeypatch.chdir(tmp_path)
     Path("photos").mkdir()
     write(Path("photos/one.png"), crops[0][:32, :32])
@@ -83,8 +87,21 @@ def test_a_folder_of_its_name_may_hold_pictures(
     assert main(["restore", "photos/one.png", "two.png", *more]) == 0
     one, two = read("out/one.png"), read("two.png")
     np.testing.assert_array_equal(one.picture, two.picture)
+    assert main(["restore", "photos", "short", *more]) == 0
+    np.testing.assert_array_equal(read("short/one.png").picture, two.picture)
+    assert not recwarn
+    with pytest.warns(UserWarning, match="photos is the model of this name; to restore what is in"):
+        assert main(["restore", "photos", "two.png", "three.png", *more]) == 0
     assert main(["restore", "photos", "photos/one.png", *more]) == 2
     assert main(["info", "photos"]) == 0
+
+
+def test_its_name_alone_is_no_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["restore", "photos", "two.png"]) == 2
+    assert "two.png has no place to go" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -25,7 +25,8 @@ class Info:
     """
 
     path: tyro.conf.Positional[Path]
-    """A run folder, a model folder, a folder of pictures, a picture or an .h5 file."""
+    """A run folder, a model folder, a folder of pictures, a picture, an .h5 file or, where no
+    folder has that name, a model of the package."""
     contact_sheet: Path | None = None
     """Write a picture of some of the pictures, from all over the data set."""
 

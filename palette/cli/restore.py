@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -28,7 +29,8 @@ class Restore:
     """Restore pictures. Inputs are never touched; every output is complete or absent.
 
     `palette restore IN OUT` is short for `palette restore photos IN OUT`: photos is the model that
-    comes with the package.
+    comes with the package. Of two paths the first is a picture or a folder, also one called photos;
+    of three or more it is the model.
     """
 
     model: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="[MODEL]")]
@@ -68,8 +70,7 @@ def read_arguments(args: Sequence[str]) -> Restore:
 
 def run(args: Restore) -> int:
     shard = parse_shard(args.shard)
-    if not args.more:
-        args = _by_the_default(args)
+    args = _with_its_model(args)
     *sources, out = args.source, *args.more
     for path in (*sources, out):
         if str(path) == "-":
@@ -82,11 +83,19 @@ def run(args: Restore) -> int:
     return _restore_several(args, sources, out, shard)
 
 
-def _by_the_default(args: Restore) -> Restore:
+def _with_its_model(args: Restore) -> Restore:
     """Two paths are a picture and its place, unless the first is a model."""
-    from palette.models import DEFAULT, find
+    from palette.models import DEFAULT, also_pictures, find
 
-    if find(args.model) is not None:
+    if args.more:
+        if args.model != args.source and also_pictures(args.model):
+            warnings.warn(
+                f"{args.model} is the model of this name; to restore what is in {args.model} too, "
+                f"name it twice: palette restore {args.model} {args.model} {args.source} …",
+                stacklevel=2,
+            )
+        return args
+    if find(args.model) is not None and not also_pictures(args.model):
         raise UserError(
             f"{args.source} has no place to go: give an output file or folder behind it"
         )

@@ -28,6 +28,11 @@ def find(model: Path) -> Path | None:
     return shipped().get(str(model))  # a folder of that name may hold pictures
 
 
+def also_pictures(model: Path) -> bool:
+    """Whether a model of the package has this name, and something else that is there has it too."""
+    return model.exists() and find(model) == shipped().get(str(model))
+
+
 def sampling_of(model: Path) -> dict[str, Any]:
     """What model.json says of how it is sampled where nobody says otherwise, as that of an imported
     model does; empty where it says nothing, or there is no model."""

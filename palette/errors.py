@@ -117,9 +117,13 @@ def of_file(path: object) -> Iterator[None]:
 def nearest(name: str, choices: Iterable[str]) -> str:
     """ "did you mean 'width'? The choices are …", for error messages."""
     choices = sorted(choices)
+    return f"{did_you_mean(name, choices)}The choices are {', '.join(choices)}"
+
+
+def did_you_mean(name: str, choices: Iterable[str]) -> str:
+    """ "did you mean 'width'? ", or nothing where none of the choices is like it."""
     close = difflib.get_close_matches(str(name), choices, n=1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"{hint}The choices are {', '.join(choices)}"
+    return f"did you mean {close[0]!r}? " if close else ""
 
 
 def some(names: Sequence[str], most: int = 3) -> str:

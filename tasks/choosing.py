@@ -8,7 +8,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from palette.config import from_dict
-from palette.errors import UserError, nearest
+from palette.errors import UserError, did_you_mean, nearest
 from palette.tasks.colorization import Colorization
 from palette.tasks.denoising import Denoising
 from palette.tasks.inpainting import Inpainting
@@ -53,7 +53,8 @@ def make_task(name: str, options: Mapping[str, Any]) -> Task:
 def find_member(members: Sequence[Member], task: str | None, scale: int | None = None) -> int:
     """The number of the member of that name, or of the only one of that task and ``scale``.
 
-    Without a name the only member there is. UserError lists the members.
+    A task means the members that are named after it (super-resolution-x4) before those with a name
+    of their own (real-x4). Without a task it is the only member there is. UserError lists them.
     """
     fitting = {
         number: member.name
@@ -62,9 +63,16 @@ def find_member(members: Sequence[Member], task: str | None, scale: int | None =
         and (scale is None or scale == member.task.scale)
     }
     exact = [number for number, name in fitting.items() if name == task]
-    if len(fitting) == 1 or exact:
-        return (exact or list(fitting))[0]
-    names = ", ".join(fitting.values() or [member.name for member in members])
+    after = [
+        n for n, name in fitting.items() if task and name == f"{task}-x{members[n].task.scale}"
+    ]
+    for found in (exact, after, list(fitting)):
+        if len(found) == 1:
+            return found[0]
+    if fitting:
+        names = ", ".join(fitting.values())
+        raise UserError(f"this model does several tasks: choose --task from {names}")
+    names = [member.name for member in members]
     asked = " ".join(str(word) for word in (task, scale and f"×{scale}") if word)
-    wrong = f"this model does not do {asked}" if not fitting else "this model does several tasks"
-    raise UserError(f"{wrong}: choose --task from {names}")
+    hint = "" if task in (None, *(m.task.name for m in members)) else did_you_mean(task, names)
+    raise UserError(f"this model does not do {asked}: {hint}choose --task from {', '.join(names)}")

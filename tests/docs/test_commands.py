@@ -13,13 +13,17 @@ from typing import NamedTuple
 
 import pytest
 
+from palette.api import read_model
 from palette.cli.arguments import parse
 from palette.cli.main import COMMANDS
+from palette.cli.restore import Restore
 from palette.degradations.catalogue import names
 from palette.errors import UserError
 from palette.eval.metrics.registry import GROUPS, METRICS
 from palette.eval.protocols import PROTOCOLS
+from palette.models import DEFAULT
 from palette.tasks import trainable
+from palette.tasks.choosing import find_member
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
@@ -157,6 +161,16 @@ def test_the_names_that_they_give_exist() -> None:
         for flag, value in itertools.pairwise(line.words):
             for name in re.findall(r"(?:^|,)([\w-]+)", value) if flag in known else ():
                 assert name in known[flag] or name in PLUGIN, f"{line.where}: there is no {name}"
+
+
+def test_what_they_ask_of_the_model_in_the_box_it_does() -> None:
+    """Where `palette restore` has no model of its own."""
+    _, members = read_model(DEFAULT)
+    asked = [parse(Restore, w[1:]) for w, whole in LINES if whole and w[0] == "restore"]
+    own = [args for args in asked if not args.more or str(args.model) == DEFAULT]
+    assert len(own) >= 4
+    for args in own:
+        find_member(members, args.task, args.scale)
 
 
 def test_they_are_found_wherever_they_stand() -> None:

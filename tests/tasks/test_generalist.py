@@ -109,6 +109,7 @@ NAMES = "super-resolution-x2, super-resolution-x4, real, denoising, inpainting"
         ("super-resolution-x4", None, "super-resolution-x4"),
         ("super-resolution-x4", 4, "super-resolution-x4"),
         ("super-resolution", 2, "super-resolution-x2"),
+        ("super-resolution", 4, "super-resolution-x4"),  # not real, which has a name of its own
         (None, 2, "super-resolution-x2"),
         ("real", None, "real"),
         ("real", 4, "real"),
@@ -125,14 +126,15 @@ def test_a_member_is_found(task: str | None, scale: int | None, name: str) -> No
         ("colorization", None, f"this model does not do colorization: choose --task from {NAMES}"),
         ("super-resolution", 3, f"does not do super-resolution ×3: choose --task from {NAMES}"),
         ("denoising", 2, f"this model does not do denoising ×2: choose --task from {NAMES}"),
+        ("inpaint", None, f"not do inpaint: did you mean 'inpainting'? choose --task from {NAMES}"),
+        ("upscale", None, f"this model does not do upscale: choose --task from {NAMES}"),
         (
             "super-resolution",
             None,
             "several tasks: choose --task from super-resolution-x2, super-resolution-x4, real",
         ),
-        # both of ×4 are meant, and only these
+        # without a task both of ×4 are meant, and only these
         (None, 4, "several tasks: choose --task from super-resolution-x4, real"),
-        ("super-resolution", 4, "several tasks: choose --task from super-resolution-x4, real"),
     ],
 )
 def test_what_is_not_clear_is_refused_with_the_list(

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from palette.api import degrade, load, pack, resume, search, train
+    from palette.api import load, resume, search, train
     from palette.errors import (
         Diverged,
         IntegrityError,
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from palette.eval.report.result import Report
     from palette.exporting.export import export
     from palette.judging import benchmark, compare, evaluate
+    from palette.preparing import degrade, pack
     from palette.restoring.restorer import Restorer
     from palette.restoring.sampling import Sampling
 
@@ -68,8 +69,10 @@ _ROOMS = {
     "Sampling": "palette.restoring.sampling",
     "benchmark": "palette.judging",
     "compare": "palette.judging",
+    "degrade": "palette.preparing",
     "evaluate": "palette.judging",
     "export": "palette.exporting.export",
+    "pack": "palette.preparing",
 }
 
 

@@ -83,6 +83,8 @@ class Model:
     """What model.json says: step, digest of the weights, fingerprint of the data, versions …"""
     searched: tuple[Mapping[str, Any], ...] = ()
     """What `palette search` found: task, sampler, start, steps; logsnrs, eta and their scores."""
+    folder: Path | None = None
+    """Where it was loaded from, absolute."""
 
 
 def save_model(
@@ -178,7 +180,8 @@ def load_model(folder: Path, device: str | torch.device = "cpu") -> Model:
         reason = " ".join(str(error).split())
         raise IntegrityError(f"{folder}: the weights do not fit model.json: {reason}") from None
     denoiser.requires_grad_(False).eval().to(device)
-    return Model(denoiser, targets, config, info, _searched(folder, info["sha256"]))
+    searched = _searched(folder, info["sha256"])
+    return Model(denoiser, targets, config, info, searched, folder.absolute())
 
 
 def _save_tensors(path: Path, tensors: Tensors) -> str:

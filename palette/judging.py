@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from palette.eval.report.overview import Overview
     from palette.eval.report.result import Report
     from palette.eval.request import Choices, SuiteName
+    from palette.machine.format import Format
     from palette.restoring.restorer import Restorer
+    from palette.workers.flags import Engine
 
 SIDE = 512
 """Of the picture that multiply-adds are counted on, as large as a tile."""
@@ -29,6 +32,8 @@ def evaluate(
     input: str | Path | None = None,
     task: str | None = None,
     scale: int | None = None,
+    devices: str | None = None,
+    engine: Engine = "processes",
     **request: Any,
 ) -> Report | Overview:
     """Degrade clean pictures, restore them, and write an HTML, JSON and CSV report to ``out``.
@@ -41,14 +46,27 @@ def evaluate(
     picture, instead of degrading it; a model of "paired" needs it. ``request``: fields of
     :class:`palette.eval.request.Request` (metrics, protocol, limit, answers, samples, seed …);
     others are a UserError, as is a folder ``out`` of another evaluation.
+
+    ``devices`` share the pictures, each with a model of its own, and the report is the same; they
+    and ``engine`` are as in :meth:`Restorer.restore_folder`, and so is what a script has to do.
     """
     from palette.data.opening import open_source
     from palette.eval.request import Request
-    from palette.eval.several import evaluate_tasks
+    from palette.eval.several import EvaluateWork, evaluate_by, evaluate_tasks
+    from palette.shard import Shard
+    from palette.workers.begin import begun
+    from palette.workers.flags import Workers
 
-    checked = from_dict(Request, request)
-    restorers = _at_tasks(model, task, scale, checked.device)
-    report = evaluate_tasks(restorers, open_source(data, "held_out", input), out, checked)
+    checked, root, whole = from_dict(Request, request), Path(out), Shard()
+    names = Workers(devices, engine).names(checked.device)
+    source = partial(open_source, data, "held_out", input)
+    if devices is None and engine == "processes":
+        restorers = _at_tasks(model, task, scale, checked.device)
+        report = evaluate_tasks(restorers, source(), root, checked)
+    else:
+        work = EvaluateWork(_opener(model, task, scale), source, root, checked, whole)
+        with begun(work, names, engine) as team:
+            report = evaluate_by(team, root, whole)
     assert report is not None  # as only a shard has none
     return report
 
@@ -146,3 +164,25 @@ def _at_tasks(
     asked = task is not None or scale is not None
     model = model.doing(find_member(model.members, task, scale)) if asked else model
     return {model.member.name: model}
+
+
+def _opener(
+    model: Restorer | str | Path, task: str | None, scale: int | None
+) -> Callable[[str, Format | None], dict[str, Restorer]]:
+    """:func:`_at_tasks` for workers, on a device of theirs."""
+    if isinstance(model, str | Path):
+        return partial(_loaded, model, task, scale)
+    ((name, restorer),) = _at_tasks(model, task, scale, "").items()
+    return partial(_again, name, restorer.opener())
+
+
+def _loaded(
+    model: str | Path, task: str | None, scale: int | None, device: str, form: Format | None
+) -> dict[str, Restorer]:
+    return load_tasks(model, task, scale, device, form or "auto")
+
+
+def _again(
+    name: str, opener: Callable[[str, Format | None], Restorer], device: str, form: Format | None
+) -> dict[str, Restorer]:
+    return {name: opener(device, form)}

@@ -12,8 +12,8 @@ LAYERS = {"": 0, "network": 0, "diffusion": 0, "machine": 0, "models": 0, "worke
           "importing": 2, "training": 3, "restoring": 3, "eval": 3, "eval.report": 3,
           "exporting": 4, "cli": 5, "web": 5}  # fmt: skip
 SINGLE = {"palette.config": 2, "palette.checkpoint": 2, "palette.resolving": 2,
-          "palette.fitting": 2, "palette.api": 4, "palette.judging": 4, "palette": 4,
-          "palette.__main__": 5}  # fmt: skip
+          "palette.fitting": 2, "palette.api": 4, "palette.judging": 4,
+          "palette.preparing": 4, "palette": 4, "palette.__main__": 5}  # fmt: skip
 STRANGERS = [("degradations", "data"), ("data", "degradations"), ("tasks", "data"),
              ("training", "tasks"), ("restoring", "tasks"), ("eval", "tasks"),
              ("eval", "restoring")]  # fmt: skip

@@ -38,10 +38,11 @@ def degrade(
     be refused before the first picture is read: nothing is written then.
     """
     job.check()
+    require_ours(job)
     whole = list(job.views())
     views, names = job.shard.part(whole), [view.output for view in whole]
     problems: dict[str, PaletteError] = {}
-    with _recorded(job, names) as (lines, failed), _begun(job, workers) as team:
+    with _begun(job, workers) as team, _recorded(job, names) as (lines, failed):
         asked = ((view, Ask(view, _known(job, lines, view))) for view in views)
         for view, made in _answers(team, asked, len(views)):
             _write(made)
@@ -81,7 +82,6 @@ def replay(
 @contextmanager
 def _recorded(job: DegradeJob, names: Sequence[str]) -> Iterator[tuple[Lines, dict[str, str]]]:
     """The records of the job, and what failed of its part, to be filled in."""
-    require_ours(job)
     if job.to_file:
         with recorded(job, names) as lines:
             yield lines, {}

@@ -26,6 +26,8 @@ from palette.restoring.output import Output
 from palette.restoring.pictures import as_file, save
 from palette.restoring.there import made_of
 from palette.types import Extend, Observation, Picture, Task
+from palette.workers.begin import begun
+from palette.workers.flags import Workers
 from palette.workers.team import Alone, Lost, Team
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -74,6 +76,13 @@ def restore_folder(restorer: ObservationRestorer, job: Job) -> Iterator[Result]:
     items, work = job.items(), Restoring(restorer, job)
     agreed = work.settings(), None
     yield from restore_items(Team(Alone(work), agreed), job, items)
+
+
+def restore_folder_by(work: RestoreWork, workers: Workers) -> Iterator[Result]:
+    """:func:`restore_folder` by ``workers``."""
+    items = work.job.items()
+    with begun(work, workers.names("auto"), workers.engine) as team:
+        yield from restore_items(team, work.job, items)
 
 
 def restore_items(team: Team[Ask, Restored], job: Job, items: Sequence[Item]) -> Iterator[Result]:

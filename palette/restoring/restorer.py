@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from palette.checkpoint import SEARCHED_FOR, Model
+from palette.checkpoint import SEARCHED_FOR, Model, load_model
 from palette.config import from_dict
 from palette.data.stored import grey_of, is_colourless
 from palette.diffusion.schedule import SCHEDULES
@@ -21,7 +22,7 @@ from palette.files import understood
 from palette.machine.device import choose_device
 from palette.machine.format import Format, choose
 from palette.restoring.coarse import reduced, reduction
-from palette.restoring.folder import Result, restore_folder
+from palette.restoring.folder import RestoreWork, Result, restore_folder, restore_folder_by
 from palette.restoring.holes import observe
 from palette.restoring.job import Job
 from palette.restoring.keys import noise_key
@@ -32,6 +33,7 @@ from palette.restoring.solve import Batch, Solver, levels, together
 from palette.restoring.tiling import automatic, halving, if_memory_suffices
 from palette.seeding import entropy, rng
 from palette.types import Condition, Extend, Member, Observation, Picture
+from palette.workers.flags import Engine, Workers
 
 
 class Restorer:
@@ -153,6 +155,8 @@ class Restorer:
         masks: str | Path | None = None,
         extend: Extend | None = None,
         recursive: bool = True,
+        devices: str | None = None,
+        engine: Engine = "processes",
         **output: Any,
     ) -> Iterator[Result]:
         """Stream the results of a folder, or of several folders and files.
@@ -160,6 +164,11 @@ class Restorer:
         ``masks`` is a folder with masks of the same names; ``output`` are fields of
         :class:`palette.restoring.output.Output` (format, suffix, quality, overwrite …). What is
         refused and what a second run does: :func:`palette.restoring.folder.restore_folder`.
+
+        ``devices`` share the pictures, and the outputs are the same: "all" (every GPU), or names
+        with commas, "cuda:0,cuda:1"; "cpu,cpu" are two processes on the CPU. Each opens the model
+        again from its folder, in this Restorer's format; with ``engine`` "ray" they are actors of
+        Ray. Processes are spawned, so a script calls this below ``if __name__ == "__main__":``.
         """
         sources = [source] if isinstance(source, str | Path) else source
         job = Job(
@@ -171,7 +180,21 @@ class Restorer:
             extend=extend,
             recursive=recursive,
         )
-        return restore_folder(self, job)
+        if devices is None and engine == "processes":
+            return restore_folder(self, job)
+        workers = Workers(devices or str(self.solver.device), engine)
+        return restore_folder_by(RestoreWork(self.opener(), job), workers)
+
+    def opener(self) -> Callable[[str, Format | None], Restorer]:
+        """What gives this Restorer on another device. It can be pickled, as workers need it.
+
+        UserError where the model lies in no folder, or, of what is returned, no longer does.
+        """
+        folder, number = self.model.folder, self.solver.task
+        if folder is None:
+            raise UserError("this model lies in no folder: save it, so that workers can open it")
+        own = self.sampling, self.format
+        return partial(_open, folder, self.digest, self.members, number, *own)
 
     def restore_observations(
         self,
@@ -293,6 +316,23 @@ class Restorer:
         if whole is not None:
             return whole
         return np.concatenate([self._fitting(one) for one in batch.alone()])
+
+
+def _open(
+    folder: Path,
+    digest: str,
+    members: Sequence[Member],
+    number: int,
+    sampling: Sampling,
+    form: Format,
+    device: str,
+    agreed: Format | None = None,
+) -> Restorer:
+    """``agreed`` is ``form``, where another worker began before."""
+    model = load_model(folder)
+    if model.info["sha256"] != digest:
+        raise UserError(f"{folder} has other weights than were loaded: load it again")
+    return Restorer(model, members, number, sampling, device, agreed or form)
 
 
 def own_sampling(model: Model, **chosen: Any) -> Sampling:

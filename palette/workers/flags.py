@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from palette.errors import UserError
 
@@ -20,6 +20,9 @@ class Workers:
     engine: Engine = "processes"
     """Where they work: as processes of this machine, or as actors of Ray, in the cluster at
     RAY_ADDRESS (needs the extra ray)."""
+
+    def __post_init__(self) -> None:
+        _require(self.engine)
 
     def names(self, device: str) -> str:
         """Of the devices; UserError where ``device`` was chosen too."""
@@ -41,10 +44,16 @@ class Processes:
     def __post_init__(self) -> None:
         if self.processes < 1:
             raise UserError(f"processes is {self.processes}: choose 1 or more")
+        _require(self.engine)
 
     @property
     def names(self) -> str:
         return ",".join(["cpu"] * self.processes)
+
+
+def _require(engine: str) -> None:
+    if engine not in get_args(Engine):
+        raise UserError(f"engine is {engine!r}: choose {' or '.join(get_args(Engine))}")
 
 
 def device_names(devices: str, gpus: int) -> list[str]:

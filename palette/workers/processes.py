@@ -19,7 +19,7 @@ from multiprocessing.context import SpawnProcess
 from typing import Any
 
 from palette import progress
-from palette.errors import MachineError
+from palette.errors import MachineError, UserError
 from palette.workers.team import Lost, Place, Raised, Work, nobody_left, returned
 
 LAST_WORDS = 10.0
@@ -108,7 +108,13 @@ def _started(work: Work[Any, Any], device: str, number: int, of: int, agreed: An
     here, there = context.Pipe()
     arguments = (there, work, device, agreed)
     process = context.Process(target=_serve, args=arguments, daemon=True, name=f"palette-{number}")
-    process.start()
+    try:
+        process.start()
+    except RuntimeError:  # Python's own refusal, while a worker still imports the script
+        raise UserError(
+            "a worker runs the script again that starts it: put what the script does below "
+            "`if __name__ == '__main__':`"
+        ) from None
     there.close()
     return _Worker(process, here, f"worker {number} of {of} on {device} (process {process.pid})")
 

@@ -10,8 +10,9 @@ from palette.restoring.restorer import Restorer
 from palette.restoring.sampling import Sampling
 from palette.tasks.base import DegradedTask
 from palette.types import Member
+from palette.web.effort import most_steps
 from palette.web.limits import Limits
-from palette.web.order import MOST_ITEMS, MOST_SAMPLES, MOST_STEPS
+from palette.web.order import MOST_ITEMS, MOST_SAMPLES
 
 TITLES = {
     "super-resolution": ("Enlarge", "Makes a small picture larger, with detail."),
@@ -26,17 +27,25 @@ TITLES = {
 
 
 def about(model: str, restorers: Mapping[str, Restorer], limits: Limits) -> dict[str, Any]:
-    """The model, its tasks in order, the defaults of the choices and the limits."""
+    """The model, its tasks in order, its own choices of a sampling and the limits.
+
+    ``sampler`` is None where it is the usual one.
+    """
     first = next(iter(restorers.values()))
-    default = Sampling()
+    own = first.sampling
     return {
         "model": model,
         "sha256": first.digest,
         "device": first.solver.device.type,
         "tasks": [described(restorer.member) for restorer in restorers.values()],
-        "defaults": {"answer": default.answer, "steps": default.steps},
+        "defaults": {"answer": own.answer, "steps": own.steps},
+        "sampler": None if own == Sampling() else f"{own.sampler}, levels {own.grid}",
         "limits": asdict(limits)
-        | {"items": MOST_ITEMS, "samples": MOST_SAMPLES, "steps": MOST_STEPS},
+        | {
+            "items": MOST_ITEMS,
+            "samples": MOST_SAMPLES,
+            "steps": most_steps(restorers.values()),
+        },
     }
 
 

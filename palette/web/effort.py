@@ -1,14 +1,23 @@
-"""How many passes of the network an answer takes: what a bar of progress counts to."""
+"""How many passes of the network an answer takes: what a bar counts to, and what is allowed."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from palette.restoring.coarse import reduction
 from palette.restoring.restorer import Restorer
 from palette.restoring.solve import together
 from palette.restoring.tiling import automatic, overlap_of, plan
 from palette.types import Observation
+
+MOST_STEPS = 250
+"""That may be asked for, of a model that takes no more where nobody asks."""
+
+
+def most_steps(restorers: Iterable[Restorer]) -> int:
+    """That may be asked for; models of the literature may take a thousand of themselves."""
+    return max(MOST_STEPS, *(restorer.sampling.steps for restorer in restorers))
 
 
 def evaluations(restorer: Restorer, observation: Observation) -> int:

@@ -13,7 +13,6 @@ from palette.restoring.sampling import Answer
 
 MOST_ITEMS = 50
 MOST_SAMPLES = 8
-MOST_STEPS = 250
 LARGEST_SEED = 2**53 - 1
 """What JavaScript counts to exactly, with room for the seeds of the other samples."""
 
@@ -41,15 +40,15 @@ class Order:
     items: tuple[Item, ...]
     answer: Answer = "sample"
     steps: int = 8
+    """How many there may be is up to the model (:func:`palette.web.effort.most_steps`)."""
     samples: int = 1
     seed: int = 0
     format: Literal["png", "jpg", "webp", "tif"] = "png"
 
     def __post_init__(self) -> None:
-        _require("pictures", len(self.items), 1, MOST_ITEMS)
-        _require("steps", self.steps, 1, MOST_STEPS)
-        _require("samples", self.samples, 1, MOST_SAMPLES)
-        _require("seed", self.seed, 0, LARGEST_SEED - MOST_SAMPLES)
+        require("pictures", len(self.items), 1, MOST_ITEMS)
+        require("samples", self.samples, 1, MOST_SAMPLES)
+        require("seed", self.seed, 0, LARGEST_SEED - MOST_SAMPLES)
         if self.answer == "mean" and self.samples != 1:
             raise UserError(f"samples is {self.samples}: the mean answer is one picture, choose 1")
 
@@ -79,7 +78,8 @@ def placed(frame: Frame, size: Size) -> tuple[Frame, Frame]:
     return part, (max(-left, 0), max(-top, 0), max(right - width, 0), max(bottom - height, 0))
 
 
-def _require(what: str, value: int, least: int, most: int) -> None:
+def require(what: str, value: int, least: int, most: int) -> None:
+    """UserError where there are too few or too many of ``what``."""
     if not least <= value <= most:
         raise UserError(f"{what}: {value} is too {'few' if value < least else 'many'}, "
                         f"choose {least} to {most}")  # fmt: skip

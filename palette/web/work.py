@@ -22,9 +22,9 @@ from palette.restoring.holes import observe, to_mask
 from palette.restoring.pictures import as_file, fit
 from palette.restoring.restorer import Restorer
 from palette.types import Mask, Observation, Picture
-from palette.web.effort import evaluations
+from palette.web.effort import evaluations, most_steps
 from palette.web.limits import Limits
-from palette.web.order import Item, Order, placed
+from palette.web.order import Item, Order, placed, require
 from palette.web.spread import Spread, as_map, average
 from palette.web.store import Held, Store
 from palette.web.tickets import Cancelled, Ticket, explained
@@ -43,6 +43,7 @@ class Workshop:
         if order.task not in self.restorers:
             choices = ", ".join(self.restorers)
             raise UserError(f"task is {order.task!r}: choose one of {choices}")
+        require("steps", order.steps, 1, most_steps(self.restorers.values()))
         for item in order.items:
             self.store.get(item.picture)
             if item.mask is not None:

@@ -25,7 +25,7 @@ def test_an_order_is_read() -> None:
 
 
 @pytest.mark.parametrize("changed", [
-    {"steps": 0}, {"steps": 251}, {"samples": 9}, {"samples": 2, "answer": "mean"}, {"seed": -1},
+    {"steps": 1.5}, {"samples": 9}, {"samples": 2, "answer": "mean"}, {"seed": -1},
     {"seed": 2**53}, {"seed": 1.5}, {"items": []}, {"items": [{"picture": "a"}] * 51},
     {"items": "a"}, {"items": [{"mask": "a"}]}, {"items": [{"picture": "a", "frame": [1, 2, 3]}]},
     {"items": [{"picture": ["a"]}]}, {"answer": "best"}, {"format": "exe"}, {"path": "/etc/passwd"},

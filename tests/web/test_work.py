@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -163,6 +164,9 @@ def test_unknown_tasks_and_pictures_do_not_wait_in_the_queue(shop: Workshop, sou
         shop.check(Order("colorization", (Item(held(shop, source).key),)))
     with pytest.raises(UserError, match="not here any more"):
         shop.check(Order("inpainting", (Item("none"),)))
+    for steps, said in ((0, "0 is too few"), (251, "251 is too many, choose 1 to 250")):
+        with pytest.raises(UserError, match=said):
+            shop.check(Order("inpainting", (Item("none"),), steps=steps))
 
 
 @pytest.mark.parametrize("sampling", [{"answer": "mean"}, {"steps": 3}, {"steps": 2, "tile": 32}])
@@ -229,6 +233,34 @@ def test_what_is_said_of_the_model(restorers: dict[str, Restorer]) -> None:
     ]  # fmt: skip
     assert [task["hole"] for task in said["tasks"]] == [None, None, None, "painted"]
     json.dumps(said, allow_nan=False)
+    assert said["defaults"] == {"answer": "sample", "steps": 8}
+    assert said["limits"]["steps"] == 250
+    assert said["sampler"] is None
+
+
+def test_a_published_model_begins_with_its_own_sampling(
+    generalist: Path, source: Path, tmp_path: Path
+) -> None:
+    """Which `palette restore` takes without flags: the page has its steps, and may order them."""
+    folder = tmp_path / "published"
+    shutil.copytree(generalist / "model", folder)
+    info = json.loads((folder / "model.json").read_text())
+    info["sampling"] = {"sampler": "ancestral", "grid": "palette", "steps": 1000}
+    (folder / "model.json").write_text(json.dumps(info))
+    restorers = load_tasks(folder)
+    said = about("published", restorers, Limits())
+    assert said["defaults"] == {"answer": "sample", "steps": 1000}
+    assert said["limits"]["steps"] == 1000
+    assert said["sampler"] == "ancestral, levels palette"
+    (tmp_path / "store").mkdir()
+    shop = Workshop(restorers, Store(tmp_path / "store", 10**8), Limits())
+    items = (Item(held(shop, source).key),)
+    shop.check(Order("jpeg-restoration", items, steps=1000))
+    with pytest.raises(UserError, match="steps: 1001 is too many, choose 1 to 1000"):
+        shop.check(Order("jpeg-restoration", items, steps=1001))
+    (result,) = done(shop, Order("jpeg-restoration", items, steps=3))
+    expected = palette.load(folder, task="jpeg-restoration", steps=3).restore(source)
+    assert np.array_equal(pixels(shop, result["samples"][0]["file"]), np.asarray(expected))
 
 
 def test_a_task_under_a_name_of_its_own_says_what_it_learnt() -> None:

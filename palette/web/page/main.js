@@ -280,6 +280,7 @@ function offer() {
   part("tasks").querySelector("input").checked = true;
   form.querySelector(`[name="answer"][value="${about.defaults.answer}"]`).checked = true;
   form.steps.value = about.defaults.steps;
+  part("sampler").textContent = about.sampler ? `This model's own sampler: ${about.sampler}.` : "";
   form.steps.max = about.limits.steps;
   form.samples.max = about.limits.samples;
 }

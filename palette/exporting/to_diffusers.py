@@ -26,6 +26,13 @@ from palette.network.unet import SelfAttention, Stage, UNet
 
 TOLERANCE = 1e-5
 """Of the network's output."""
+WRITTEN = {
+    "embedding": ("logsnr", "gamma"),
+    "modulation": ("scale-shift",),
+    "resampling": ("residual",),
+    "known": ("noised",),
+}
+"""What there may be of the choices of an architecture that published weights need."""
 SCHEDULE = {"num_train_timesteps": 1000, "beta_schedule": "linear", "beta_end": 0.0195}
 """Of the scheduler that is written beside the network: DDPM's linear β, ended a little earlier, so
 that no level is noisier than those that our networks have seen."""
@@ -91,7 +98,7 @@ def configuration(unet: UNet) -> dict[str, Any]:
         "downsample_type": "resnet",
         "upsample_type": "resnet",
         "dropout": a.dropout,
-        "attention_head_dim": min(a.head_width, widths[-1]),
+        "attention_head_dim": widths[-1] // a.heads_of(widths[-1]),
         "norm_num_groups": a.groups,
         "attn_norm_num_groups": a.groups,
         "resnet_time_scale_shift": "scale_shift",
@@ -199,8 +206,14 @@ def _refuse_other_shapes(a: Architecture, attending: list[int]) -> None:
     if a.strength:
         reasons.append("it embeds the strength of an augmentation (model.strength)")
     widths = [*attending, *([a.width * a.multipliers[-1]] if a.middle_attention else [])]
-    if len({min(a.head_width, width) for width in widths}) > 1:
+    if len({width // a.heads_of(width) for width in widths}) > 1:
         reasons.append("its attention heads are not of one width (model.head_width)")
+    reasons += [
+        f"its {name} is {getattr(a, name)}, and palette writes {' or '.join(choices)} alone "
+        f"(model.{name})"
+        for name, choices in WRITTEN.items()
+        if getattr(a, name) not in choices
+    ]
     if reasons:
         raise UserError(
             f"no UNet2DModel has this network's shape: {'; '.join(reasons)}. "

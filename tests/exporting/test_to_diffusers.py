@@ -22,6 +22,7 @@ SHAPES: list[dict[str, Any]] = [
     {"width": 16, "multipliers": [1, 2, 2], "blocks": 2, "attention": [16]},
     {"embedding": "gamma", "output": "plain", "middle_attention": False},
     {"patch": 2, "mask": True, "tasks": 3, "attention": [16, 8]},
+    {"heads": 2, "head_width": 3},
 ]
 
 
@@ -52,6 +53,12 @@ def test_the_network_is_the_same(shape: dict[str, Any], tmp_path: Path) -> None:
         ({"multipliers": [2, 2]}, "its first depth is 2 times as wide as its stem"),
         ({"strength": True}, "it embeds the strength of an augmentation"),
         ({"attention": [32, 16], "head_width": 16}, "attention heads are not of one width"),
+        ({"attention": [32, 16], "heads": 2}, "attention heads are not of one width"),
+        ({"embedding": "root-gamma"}, "its embedding is root-gamma, .* logsnr or gamma alone"),
+        ({"embedding": "ddpm-step"}, "its embedding is ddpm-step"),
+        ({"modulation": "shift"}, "its modulation is shift"),
+        ({"resampling": "convolution"}, "its resampling is convolution"),
+        ({"known": "clean"}, "its known is clean"),
     ],
 )
 def test_other_shapes_are_refused(shape: dict[str, Any], reason: str, tmp_path: Path) -> None:

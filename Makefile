@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 # what test-all and lint need beside .[test], with commas between
-EXTRAS := web-test,docs,onnx,hub,ray
+EXTRAS := web-test,docs,onnx,hub,ray,heic
 PIP    := $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt
 # a folder with photos/ for the tests that need more photographs; they are skipped without
 export PALETTE_TEST_DATA ?=

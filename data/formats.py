@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 
 from PIL import features
+
+from palette.extras import cure, is_there
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
 """Those that are always there."""
@@ -26,14 +27,14 @@ def formats_of(path: Path) -> tuple[str, ...]:
     found: tuple[str, ...] = ()
     if brand not in _HEIF_BRANDS and features.check("avif"):
         found = ("AVIF",)
-    if brand not in _AVIF_BRANDS and find_spec("pillow_heif"):
+    if brand not in _AVIF_BRANDS and is_there("pillow_heif"):
         import pillow_heif  # pyright: ignore[reportMissingImports] -- an extra
 
         pillow_heif.register_heif_opener()
         found += ("HEIF",)
     if not found:
-        cure = "pip install 'palette-diffusion[heic]'"
+        what = cure("heic")
         if brand in _AVIF_BRANDS:
-            cure = "install a Pillow that reads AVIF, from 11.3 on"
-        raise ValueError(f"no plug-in here reads {brand.decode().upper()} files: {cure}")
+            what = "install a Pillow that reads AVIF, from 11.3 on"
+        raise ValueError(f"no plug-in here reads {brand.decode().upper()} files: {what}")
     return found

@@ -21,6 +21,7 @@ from palette.eval.metrics.cell import Undefined
 from palette.eval.metrics.per_picture import Begin, Pair, Setup, each
 from palette.eval.metrics.pixels import Pixels
 from palette.eval.metrics.weights import Weights
+from palette.extras import require
 
 NIQE_BLOCK = 96
 """Pixels of the side of a block, of whose statistics NIQE takes the covariance."""
@@ -86,12 +87,9 @@ def made(judge: Judge, weights: Weights, device: str = "cpu") -> Callable[..., A
 
     The weights of NIQE may also be an .npz with mu_pris_param and cov_pris_param, as BasicSR has.
     """
-    try:
-        import pyiqa  # pyright: ignore[reportMissingImports] -- an extra
-    except ImportError as error:
-        raise UserError(
-            f"{judge.name} needs the package pyiqa: pip install 'palette-diffusion[iqa]' ({error})"
-        ) from None
+    require("pyiqa", extra="iqa")
+    import pyiqa  # pyright: ignore[reportMissingImports] -- an extra
+
     if judge.name == "dists":
         _require_vgg()
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):

@@ -17,6 +17,7 @@ from palette.errors import UserError
 from palette.eval.metrics.cell import Undefined
 from palette.eval.metrics.pixels import Pixels
 from palette.eval.metrics.weights import Weights
+from palette.extras import require
 
 Distance = Callable[[Pixels, Pixels], float]
 """Of two pictures ``(H, W, 3)`` uint8 of one size."""
@@ -60,12 +61,9 @@ def lpips_network(weights: Weights) -> nn.Module:
     Its linear layers are those that the package ``lpips`` ships. UserError without the package, and
     for weights of another network.
     """
-    try:
-        import lpips  # pyright: ignore[reportMissingImports] -- an extra
-    except ImportError:
-        raise UserError(
-            "LPIPS needs the package lpips: pip install 'palette-diffusion[lpips]'"
-        ) from None
+    require("lpips", extra="lpips")
+    import lpips  # pyright: ignore[reportMissingImports] -- an extra
+
     trunk = TRUNKS[weights.kind]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torchvision, about how lpips calls it

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from palette.errors import UserError
 from palette.types import Picture
 
 Values = Mapping[str, float | Picture]
@@ -29,14 +27,6 @@ def _paths(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield from ((f"{key}/{name}", inner) for name, inner in _paths(value))
         elif key != "step":
             yield key, value
-
-
-def check_tensorboard() -> None:
-    """UserError where it is not installed."""
-    if find_spec("tensorboard") is None:
-        raise UserError(
-            "--log tensorboard needs TensorBoard: pip install palette-diffusion[tensorboard]"
-        )
 
 
 @contextmanager

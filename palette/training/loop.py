@@ -25,10 +25,11 @@ from palette.data.split import split
 from palette.diffusion.guidance import drop_condition
 from palette.diffusion.loss import epsilon_loss
 from palette.errors import Diverged, PaletteError, Preempted
+from palette.extras import require
 from palette.machine.format import autocast
 from palette.network.dropout import key_dropouts
 from palette.seeding import entropy, generator, normal_at
-from palette.training.log import Log, check_tensorboard
+from palette.training.log import Log
 from palette.training.ranks import joined, of_rank, synchronizing
 from palette.training.run_folder import Metrics, RunFolder, stop_signals
 from palette.training.set import Batch, TrainingSet
@@ -61,7 +62,7 @@ def train(
     Raises UserError where the folder does not fit, InUse, Preempted on SIGTERM or SIGINT, Diverged.
     """
     if config.train.log == "tensorboard":
-        check_tensorboard()
+        require("tensorboard", extra="tensorboard")
     if val is None:
         source, val = split(source, config.data.val_share)
     training_set = TrainingSet.of(source, members, config)

@@ -7,16 +7,6 @@ import pytest
 from palette.cli.main import main
 
 
-def test_without_the_extra_one_line_says_so(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert main(["web"]) == 2
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    assert "pip install 'palette-diffusion[web]'" in said
-
-
 def test_settings_that_cannot_be_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["web", "--port", "70000"]) == 2
     assert "choose 0 to 65535" in capsys.readouterr().err

@@ -70,7 +70,7 @@ def test_ten_bits_are_read_as_eight_with_a_warning(tmp_path: Path) -> None:
 def test_a_missing_plug_in_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, brand: str, cure: str
 ) -> None:
-    monkeypatch.setattr(formats, "find_spec", lambda name: None)
+    monkeypatch.setattr(formats, "is_there", lambda name: False)
     monkeypatch.setattr(formats.features, "check", lambda name: False)
     (tmp_path / "a").write_bytes(b"\0\0\0\x18ftyp" + brand.encode() + bytes(100))
     with pytest.raises(PictureError, match=f"{brand.upper()} files: .*{re.escape(cure)}"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -74,26 +73,6 @@ def test_what_the_hub_has_not_is_one_line(
         assert capsys.readouterr().err == f"palette: {message}\n"
     assert main(["search", "hf://someone/mine"]) == 2
     assert "take a copy first, palette export hf:/someone/mine FOLDER" in capsys.readouterr().err
-
-
-def test_without_the_package(
-    remote: list[Any], model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    cases: list[tuple[str, str, Callable[[], Any]]] = [
-        ("huggingface_hub", "hub", lambda: palette.load("hf://someone/mine")),
-        ("huggingface_hub", "hub", lambda: palette.export(model, out, "hub", **PUBLISHED)),
-        ("onnx and onnxscript", "onnx", lambda: palette.export(model, out, "onnx")),
-        ("diffusers", "diffusers", lambda: palette.export(model, out, "diffusers")),
-    ]
-    out = tmp_path / "out"
-    for package, extra, call in cases:
-        with pytest.raises(palette.UserError) as caught:
-            call()
-        assert str(caught.value) == (
-            f"this needs {package}: pip install 'palette-diffusion[{extra}]'"
-        )
-    assert not out.exists()
 
 
 def test_the_card(model: Path, tmp_path: Path, picture: np.ndarray) -> None:

@@ -16,7 +16,6 @@ from short_runs import lines, run, run_and_stop
 import palette
 from palette.cli.main import main
 from palette.config import merge, to_toml
-from palette.errors import UserError
 from palette.training.log import numbers
 from palette.training.state import rate
 
@@ -115,12 +114,3 @@ def test_tensorboard_has_numbers_and_strips_and_goes_on_after_a_resume(
     assert events.Scalars("train/loss")[2].value == pytest.approx(lines(run_folder)[3]["loss"])
     (_, *_, strip) = events.Images("validation/strip")
     assert (strip.step, strip.width) == (4, 4 * 64)
-
-
-def test_tensorboard_that_is_not_installed(
-    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("palette.training.log.find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"pip install palette-diffusion\[tensorboard\]"):
-        run(tmp_path / "run", photos, 1, log="tensorboard")
-    assert not (tmp_path / "run").exists()

@@ -12,15 +12,6 @@ from palette.workers.begin import begun
 from palette.workers.team import Lost
 
 
-def test_without_ray_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with (
-        pytest.raises(UserError, match=r"pip install 'palette-diffusion\[ray\]'"),
-        begun(Counting(), "cpu", "ray"),
-    ):
-        raise AssertionError
-
-
 @pytest.mark.slow
 def test_actors_answer_in_order_and_their_losses_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """One cluster of this machine for all, as starting one takes seconds."""

@@ -20,12 +20,11 @@ from palette.errors import (
     MACHINE,
     OK,
     USAGE,
-    PaletteError,
     UserError,
     nearest,
-    of_system,
 )
 from palette.launch import launched
+from palette.machine.errors import as_ours
 
 COMMANDS = {
     "demo": "show what the model of the package makes of photographs, at each of its tasks",
@@ -74,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _fail("interrupted", INTERRUPTED)
     except Exception as error:
-        known = _known(error)
+        known = as_ours(error)
         if known is None or "PALETTE_TRACEBACK" in os.environ:
             if launched().rank:
                 sys.stderr = sys.__stderr__
@@ -122,19 +121,6 @@ def _versions() -> str:
     from palette.machine.device import choose_device
 
     return f"palette {palette.__version__}, torch {torch.__version__} on {choose_device('auto')}"
-
-
-def _known(error: Exception) -> PaletteError | None:
-    """The error as a user can cure it; None is a bug of ours and deserves its traceback."""
-    if isinstance(error, PaletteError):
-        return error
-    if isinstance(error, OSError | MemoryError):
-        return of_system(error)
-    if isinstance(error, RuntimeError) and "torch" in sys.modules:
-        from palette.machine.memory import is_out_of_memory
-
-        return of_system(MemoryError()) if is_out_of_memory(error) else None
-    return None
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:

@@ -47,7 +47,9 @@ def run(args: Web) -> int:
 
     signal.signal(signal.SIGTERM, _end)  # so that the pictures are deleted then, too
     restorers = load_tasks(args.model, device=args.device)
-    with serving(args.model.name, restorers, args.host, args.port, args.limits) as page:
+    # as it was given, for the command that the page shows; others see no path of this machine
+    model = args.model.as_posix() if args.host in LOOPBACK else args.model.name
+    with serving(model, restorers, args.host, args.port, args.limits) as page:
         address, serve, _ = page
         print(f"open {address} in a browser; Ctrl-C ends it", flush=True)
         if args.host not in LOOPBACK:

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple, Protocol
 
 from palette.data.encoding import holds_alpha
 from palette.data.images import Photo, read
-from palette.errors import PaletteError, UserError, of_system
+from palette.errors import PaletteError, UserError
 from palette.files import lock, write_bytes
+from palette.machine.errors import as_ours
 from palette.machine.format import Format
-from palette.machine.memory import is_out_of_memory
 from palette.parts import part
 from palette.restoring.holes import observe, require_hole
 from palette.restoring.job import Item, Job
@@ -279,10 +279,7 @@ def _require_room(folder: Path) -> None:
 
 def _said(error: Exception, source: Path) -> str:
     """One line that names the picture."""
-    if isinstance(error, OSError | MemoryError):
-        error = of_system(error) or error
-    elif is_out_of_memory(error):
-        error = of_system(MemoryError()) or error
+    error = as_ours(error) or error
     text = str(error)
     if not isinstance(error, PaletteError | OSError):
         text = f"{type(error).__name__}: {text} (a mistake of ours: PALETTE_TRACEBACK=1 shows it)"

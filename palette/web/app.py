@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
@@ -102,7 +103,7 @@ class Application:
 
     async def _zip(self, request: Request) -> Response:
         ticket = self._desk.get(request.path_params["key"])
-        known = {key: self._about[key] for key in ("model", "sha256")}
+        known = {"model": Path(self._about["model"]).name, "sha256": self._about["sha256"]}
         held = await run_in_threadpool(
             archive, ticket.order, list(ticket.results), self._store, known
         )

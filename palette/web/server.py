@@ -30,7 +30,7 @@ def serving(
     """Yield the address of the page, a function that serves it until it is stopped, and one that
     stops it. ``port`` 0 takes a free one. UserError where the address cannot be had."""
     with (
-        tempfile.TemporaryDirectory(prefix="palette-web-") as folder,
+        tempfile.TemporaryDirectory(prefix="palette-web-", ignore_cleanup_errors=True) as folder,
         _listening(host, port) as listener,
     ):
         workshop = Workshop(restorers, Store(Path(folder), limits.kept_mb * MB), limits)

@@ -6,6 +6,7 @@ import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,12 +72,18 @@ class Store:
         with self._lock:
             held = self._held.pop(key, None)
         if held is not None:
-            held.path.unlink(missing_ok=True)
+            _delete(held.path)
 
     def _forget_the_oldest(self) -> None:
         while sum(held.size for held in self._held.values()) > self._most and len(self._held) > 1:
             _, held = self._held.popitem(last=False)
-            held.path.unlink(missing_ok=True)
+            _delete(held.path)
+
+
+def _delete(path: Path) -> None:
+    """Windows refuses it while a file is sent; such a file goes with its folder, at the end."""
+    with suppress(PermissionError):
+        path.unlink(missing_ok=True)
 
 
 def _suffix(name: str) -> str:

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from palette.errors import PaletteError, UserError, of_system
+from palette.errors import UserError
+from palette.machine.errors import as_ours
 from palette.web.order import Order
 
 State = Literal["waiting", "running", "done", "cancelled", "failed"]
@@ -161,13 +162,7 @@ class Desk:
 
 def explained(error: Exception) -> str:
     """One line for the page; of a mistake of ours the traceback goes to the terminal."""
-    from palette.machine.memory import is_out_of_memory
-
-    if isinstance(error, OSError | MemoryError):
-        error = of_system(error) or error
-    elif isinstance(error, RuntimeError) and is_out_of_memory(error):
-        error = of_system(MemoryError()) or error
-    if isinstance(error, PaletteError):
-        return str(error)
+    if (ours := as_ours(error)) is not None:
+        return str(ours)
     traceback.print_exception(error, file=sys.stderr)
     return f"{type(error).__name__}: {error} (a mistake of ours, the terminal has its traceback)"

@@ -14,7 +14,7 @@ from typing import Any
 from palette.errors import UserError
 from palette.extras import require
 from palette.workers.flags import device_names
-from palette.workers.team import Lost, Place, Raised, Work, nobody_left, returned
+from palette.workers.team import Lost, Place, Raised, Work, answering, nobody_left, returned
 
 
 class _Actor:
@@ -24,7 +24,6 @@ class _Actor:
         import torch
 
         from palette import progress
-        from palette.workers.processes import answering
 
         progress.silence()
         torch.set_num_threads(threads)

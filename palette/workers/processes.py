@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -20,7 +20,7 @@ from typing import Any
 
 from palette import progress
 from palette.errors import MachineError, UserError
-from palette.workers.team import Lost, Place, Raised, Work, nobody_left, returned
+from palette.workers.team import Lost, Place, Raised, Work, answering, nobody_left, returned
 
 LAST_WORDS = 10.0
 """Seconds in which a process ends whose pipe was closed, before it is killed."""
@@ -151,24 +151,12 @@ def _serve(pipe: Connection, work: Work[Any, Any], device: str, agreed: Any) -> 
         pipe.send(Raised.of(error))
         return
     pipe.send(said)
-    serve: Callable[[Any], Any] = answering(function)
+    answer = answering(function)
     try:
         while True:
-            pipe.send(serve(pipe.recv()))
+            pipe.send(answer(pipe.recv()))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         os._exit(0)  # nobody is there any more who would wait for what is left
-
-
-def answering(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """``function``, with what it raises as its answer."""
-
-    def answer(item: Any) -> Any:
-        try:
-            return function(item)
-        except Exception as error:
-            return Raised.of(error)
-
-    return answer
 
 
 def use(device: str) -> None:

@@ -65,6 +65,18 @@ class Raised:
         return cls(error)
 
 
+def answering(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """``function``, with what it raises as its answer."""
+
+    def answer(item: Any) -> Any:
+        try:
+            return function(item)
+        except Exception as error:
+            return Raised.of(error)
+
+    return answer
+
+
 def returned(answer: Any) -> Any:
     """``answer``; what the function raised is raised."""
     if isinstance(answer, Raised):

@@ -40,6 +40,23 @@ def test_those_longest_unused_go(tmp_path: Path) -> None:
         store.get(second.key)
 
 
+def test_a_file_that_is_in_use_does_not_stop_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows deletes no file that is being sent."""
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(13, "in use", str(path))
+
+    store = Store(tmp_path, 15)
+    first = store.add("a", "", bytes(10))
+    monkeypatch.setattr(Path, "unlink", refuse)
+    second = store.add("a", "", bytes(10))
+    assert store.get(second.key).path.exists()
+    with pytest.raises(UserError, match="not here any more"):
+        store.get(first.key)
+
+
 def test_what_is_not_written_whole_is_absent(tmp_path: Path) -> None:
     def fail(path: Path) -> None:
         path.write_bytes(b"half")

@@ -1,6 +1,7 @@
 """The Python of the guide: every block runs, page by page, and every name in a sentence is there.
 
-README.md and the tutorials have tests of their own; the code on docs/mathematics.md is the code.
+README.md, the tutorials and docs/machines.md (tests/workers/test_from_python.py) have tests of
+their own; the code on docs/mathematics.md is the code.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "docs"))
 blocks = importlib.import_module("follow").blocks
 PAGES = sorted((ROOT / "docs").glob("*.md"))
+ELSEWHERE = {"machines"}
+"""Pages whose code a test of its own runs, as a script with workers."""
+
 FOLDERS = {"photos": "photos", "originals": "photos", "restored": "blurred", "a": "blurred",
            "b": "blurred"}  # fmt: skip
 """What a page names, and the fixture that it is."""
@@ -80,7 +84,7 @@ def with_code(path: Path) -> bool:
 
 @pytest.mark.parametrize("page", [
     pytest.param(path, id=path.stem, marks=pytest.mark.slow if path.stem in LONG else ())
-    for path in filter(with_code, PAGES)
+    for path in filter(with_code, PAGES) if path.stem not in ELSEWHERE
 ])  # fmt: skip
 def test_each_block_runs(page: Path, names: dict[str, Any]) -> None:
     for block in blocks(page):

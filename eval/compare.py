@@ -138,7 +138,7 @@ def _found(answers: Mapping[str, Path], beside: Mapping[str, str | Path | None])
 def _named(folder: Path) -> dict[str, Path]:
     """Pictures by name, which is the path below ``folder`` without its suffix."""
     if not folder.is_dir():
-        raise UserError(f"there is no folder {folder}: check the path")
+        raise UserError(f"there is no folder {folder}: give folders of pictures with equal names")
     found: dict[str, Path] = {}
     for path in list_pictures(folder):
         name = path.relative_to(folder).with_suffix("").as_posix()

@@ -43,7 +43,7 @@ def run(args: Info) -> int:
     found = survey(args.path)
     if sheet is not None and found.seen:
         _write_sheet(args.path, [one.name for one in found.seen], sheet)
-    print(json.dumps(found.as_json(), indent=2))
+    print(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
     return SOME_FAILED if found.broken else OK
 
 

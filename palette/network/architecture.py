@@ -65,6 +65,11 @@ class Architecture:
         for name in ("width", "blocks", "head_width", "groups", "patch"):
             if getattr(self, name) < 1:
                 raise UserError(f"model.{name} is {getattr(self, name)}: it must be at least 1")
+        if self.width % 2:
+            raise UserError(
+                f"model.width is {self.width}: choose an even one, as noise levels are embedded by "
+                f"pairs of sines and cosines"
+            )
         if (self.tasks or 0) < 0:
             raise UserError(f"model.tasks is {self.tasks}: it must be at least 0")
         if not 0 <= self.dropout < 1:

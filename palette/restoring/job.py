@@ -58,7 +58,7 @@ class Job:
             self.output.require_quality(Path(f"a.{self.output.format}"))
         found = [item for source in self.sources for item in self._items_of(source)]
         items = _each_once(found)
-        _refuse_collisions(items)
+        _refuse_collisions(items, self.output.format == "auto")
         _refuse_inputs(items)
         return items
 
@@ -94,19 +94,21 @@ def _each_once(items: Sequence[Item]) -> list[Item]:
     return list({(os.path.abspath(item.source), item.target): item for item in items}.values())
 
 
-def _refuse_collisions(items: Sequence[Item]) -> None:
+def _refuse_collisions(items: Sequence[Item], auto: bool) -> None:
     sources: dict[str, list[Item]] = {}
     for item in items:
         # some file systems take A and a, and the two codes of é, for one name
         key = unicodedata.normalize("NFC", str(item.target)).casefold()
         sources.setdefault(key, []).append(item)
-    twice = [
-        f"{' and '.join(str(item.source) for item in found)} would both become {found[0].target}"
+    several = [
+        f"{' and '.join(str(item.source) for item in found)} would "
+        f"{'both' if len(found) == 2 else 'all'} become {found[0].target}"
         for found in sources.values()
         if len(found) > 1
     ]
-    if twice:
-        raise UserError(f"{'; '.join(twice)}: rename one, or keep their formats by --format auto")
+    if several:
+        cure = "rename them" if auto else "rename them, or keep their formats by --format auto"
+        raise UserError(f"{'; '.join(several)}: {cure}")
 
 
 def _refuse_inputs(items: Sequence[Item]) -> None:

@@ -187,6 +187,7 @@ def test_recomputing_keeps_less_and_gives_the_same_gradients() -> None:
     ("field", "value", "cure"),
     [
         ("width", 12, "multiple of"),
+        ("width", 15, "even"),
         ("multipliers", (), "one positive number"),
         ("dropout", 1.0, r"\[0, 1\)"),
         ("patch", 0, "at least 1"),

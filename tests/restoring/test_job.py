@@ -82,6 +82,9 @@ def test_all_collisions_are_told_at_once(tmp_path: Path) -> None:
         assert name in text
     kept = Job([tmp_path / "in"], tmp_path / "out", Output(format="auto"))
     assert len(kept.items()) == 7
+    touch(tmp_path, "in/a.bmp", "in/a.gif")
+    with pytest.raises(ValueError, match=r"would all become .*a\.png: rename them$"):
+        kept.items()
 
 
 @pytest.mark.parametrize("way", ["plain", "absolute", "linked", "dots"])

@@ -43,7 +43,8 @@ class Source(Protocol):
         ...
 
     def fingerprint(self) -> str:
-        """A digest of names and sizes: equal for equal data, however it is reached."""
+        """A digest that tells other data: of a folder by the names and sizes of its files, of a
+        pack by names and pixels. So a folder and its pack have different ones."""
         ...
 
 

@@ -11,7 +11,7 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -64,6 +64,10 @@ class Lines:
         self._failed: set[tuple[str, str]] = set()
         for path in sorted(out.glob(f"{LINES}*.jsonl")):
             self._read(path)
+
+    def complete(self, targets: Iterable[str]) -> bool:
+        """Whether each has a line and a file. No file is read."""
+        return all(one in self._known and (self._out / one).is_file() for one in targets)
 
     def has(self, wanted: Made) -> bool:
         """Whether the output that is asked for is there."""

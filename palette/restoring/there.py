@@ -56,7 +56,8 @@ def all_there(job: Job, items: Sequence[Item], asked: Mapping[str, Any]) -> bool
         if settings is None or noted != {"asked": _plain(asked), "settings": settings}:
             return False
         lines, masks = Lines(job.out), None if job.masks is None else Masks(job.masks)
-        return all(
+        # of a folder that is half done nothing is read here, as all that is done is read later
+        return lines.complete(item.below(job.out) for item in items) and all(
             lines.has(made_of(job, item, None if masks is None else masks.of(item.name), settings))
             for item in items
         )

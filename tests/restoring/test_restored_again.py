@@ -13,9 +13,11 @@ from copying_restorer import Copying
 
 from palette.data.images import read, write
 from palette.errors import IntegrityError, InUse
+from palette.files import sha256
 from palette.restoring.folder import Result, restore_folder
 from palette.restoring.job import Job
 from palette.restoring.output import Output
+from palette.restoring.there import all_there, note
 from palette.shard import Shard
 
 
@@ -48,6 +50,25 @@ def test_what_is_there_is_not_made_again(job: Job) -> None:
     assert all(result.skipped for result in run(job, restorer))
     assert restorer.count == 0
     assert (job.out / "palette-restored.jsonl").read_bytes() == before
+
+
+def test_of_a_folder_that_is_half_done_nothing_is_read_twice(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+    for module in ("there", "manifest"):
+        monkeypatch.setattr(
+            f"palette.restoring.{module}.sha256", lambda path: read.append(path) or sha256(path)
+        )
+    note(job, {})
+    assert all_there(job, job.items(), {})
+    assert len(read) == 6
+    (job.out / "c.png").unlink()
+    read.clear()
+    assert not all_there(job, job.items(), {})
+    assert not read
+    assert [result.skipped for result in run(job)] == [True, True, False]
+    assert len(read) == len(set(read)) == 5
 
 
 def test_an_edited_input_is_restored_again(job: Job, tmp_path: Path) -> None:

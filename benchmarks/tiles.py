@@ -83,14 +83,14 @@ def peak_bytes(device: torch.device, work: Callable[[], Any]) -> tuple[float, An
         torch.cuda.reset_peak_memory_stats(device)
         result = work()
         return torch.cuda.max_memory_allocated(device) - before, result
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # the peak starts anew
     before = _status("VmRSS")
     result = work()
     return _status("VmHWM") - before, result
 
 
 def _status(field: str) -> float:
-    lines = Path("/proc/self/status").read_text().splitlines()
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     (kilobytes,) = (line.split()[1] for line in lines if line.startswith(f"{field}:"))
     return 1024.0 * int(kilobytes)
 

@@ -16,6 +16,11 @@ FILES = [
     path for folder in PACKAGES for path in sorted((ROOT / folder).rglob("*.py"))
     if path.relative_to(ROOT).parts[1] not in PACKAGES
 ]  # fmt: skip
+READING = [
+    *FILES,
+    *sorted((ROOT / "benchmarks").glob("*.py")),
+    *sorted((ROOT / "docs").rglob("*.py")),
+]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -26,6 +31,53 @@ def test_files_and_functions_fit_on_a_screen(path: Path) -> None:
         if isinstance(node, ast.FunctionDef):
             lines = (node.end_lineno or 0) - node.lineno + 1
             assert lines <= 60, f"{node.name} has {lines} lines"
+
+
+@pytest.mark.parametrize("path", READING, ids=lambda path: str(path.relative_to(ROOT)))
+def test_text_is_read_and_written_as_utf8(path: Path) -> None:
+    """Whatever the system's own encoding is."""
+    calls = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    lines = [node.lineno for node in calls if isinstance(node, ast.Call) and leaves_open(node)]
+    assert not lines, 'say encoding="utf-8"'
+
+
+def leaves_open(call: ast.Call) -> bool:
+    """Whether it opens text without an encoding."""
+    given = {keyword.arg: keyword.value for keyword in call.keywords}
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else ast.unparse(call.func)
+    if name not in ("open", "read_text", "write_text") or "encoding" in given:
+        return False
+    if name != "open":
+        return True
+    place = 0 if isinstance(call.func, ast.Attribute) else 1
+    mode = given.get("mode", call.args[place] if len(call.args) > place else ast.Constant("r"))
+    if not isinstance(mode, ast.Constant):  # what is opened is no text: Image.open(path)
+        return False
+    return isinstance(mode.value, str) and not set(mode.value) - set("rwax+t")
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("open(path)", True),
+        ("open(path, 'w')", True),
+        ("path.open()", True),
+        ("path.open('a+')", True),
+        ("path.open(mode='w')", True),
+        ("path.read_text()", True),
+        ("path.write_text(text)", True),
+        ("path.write_text(text, encoding='utf-8')", False),
+        ("open(path, 'rb')", False),
+        ("path.open('r+b')", False),
+        ("Image.open(path)", False),
+        ("os.open(folder, os.O_RDONLY)", False),
+        ("io.open(path, encoding='utf-8')", False),
+    ],
+)
+def test_what_leaves_the_encoding_open_is_found(code: str, found: bool) -> None:
+    call = ast.parse(code, mode="eval").body
+    assert isinstance(call, ast.Call)
+    assert leaves_open(call) == found
 
 
 def test_the_map_shows_every_file() -> None:

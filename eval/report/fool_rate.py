@@ -73,7 +73,9 @@ def export_sheet(
         key.append({"name": name, "restored": restored_at})
     identity = digest(key)[:12]
     source = (
-        resources.files("palette.eval.report").joinpath("fool_sheet.html.j2").read_text("utf-8")
+        resources.files("palette.eval.report")
+        .joinpath("fool_sheet.html.j2")
+        .read_text(encoding="utf-8")
     )
     template = Environment(autoescape=True).from_string(source)
     page = template.render(trials=trials, seconds=seconds, sheet=identity)

@@ -25,4 +25,4 @@ def fill(
 
 
 def _read(name: str) -> str:
-    return resources.files("palette.eval.report").joinpath(name).read_text("utf-8")
+    return resources.files("palette.eval.report").joinpath(name).read_text(encoding="utf-8")

@@ -31,6 +31,7 @@ class _Worker:
     process: SpawnProcess
     pipe: Connection
     name: str
+    begun: bool = False
     place: Place | None = None
 
     def ended(self) -> str:
@@ -125,13 +126,14 @@ def _begun(worker: _Worker) -> Any:
         said = worker.pipe.recv()
     except (EOFError, ConnectionResetError):
         raise MachineError(f"{worker.ended()} before it had begun") from None
+    worker.begun = True
     return returned(said)
 
 
 def _end(workers: Sequence[_Worker]) -> None:
     for worker in workers:
         worker.pipe.close()
-        if worker.place is not None:  # nobody waits for the answer
+        if worker.place is not None or not worker.begun:  # nobody waits for the answer
             worker.process.terminate()
     for worker in workers:
         worker.process.join(LAST_WORDS)
@@ -145,14 +147,14 @@ def _serve(pipe: Connection, work: Work[Any, Any], device: str, agreed: Any) -> 
     progress.silence()
     warnings.showwarning = _say
     try:
-        use(device)
-        function, said = work.begin(device, agreed)
-    except Exception as error:
-        pipe.send(Raised.of(error))
-        return
-    pipe.send(said)
-    answer = answering(function)
-    try:
+        try:
+            use(device)
+            function, said = work.begin(device, agreed)
+        except Exception as error:
+            pipe.send(Raised.of(error))
+            return
+        pipe.send(said)
+        answer = answering(function)
         while True:
             pipe.send(answer(pipe.recv()))
     except (EOFError, BrokenPipeError, ConnectionResetError):

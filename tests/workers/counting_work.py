@@ -35,11 +35,13 @@ def answer(item: int) -> int:
 
 @dataclass(frozen=True)
 class Counting:
-    """``fails`` names a device on which it cannot begin."""
+    """``fails`` names a device on which it cannot begin; on the device "slow" it takes a minute."""
 
     fails: str = ""
 
     def begin(self, device: str, agreed: Any) -> tuple[Callable[[int], int], Any]:
+        if device == "slow":
+            time.sleep(60)
         if device == self.fails:
             raise UserError(f"there is no device {device}")
         return answer, agreed or f"as {device} said"

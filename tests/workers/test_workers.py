@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from counting_work import BREAKS, DIES, RAISES, Counting, answer
@@ -87,6 +89,26 @@ def test_what_beginning_raises_is_raised() -> None:
             begun(Counting(fails="here"), devices),
         ):
             raise AssertionError
+
+
+def test_nobody_waits_for_a_worker_that_is_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is ended where another could not begin, or by Ctrl-C."""
+    from palette.workers import processes
+
+    started: list[processes._Worker] = []
+
+    def start(*arguments: Any) -> processes._Worker:
+        started.append(real(*arguments))
+        return started[-1]
+
+    real = processes._started
+    monkeypatch.setattr(processes, "_started", start)
+    with (
+        pytest.raises(UserError, match="there is no device here"),
+        begun(Counting(fails="here"), "cpu,here,slow"),
+    ):
+        raise AssertionError
+    assert started[2].process.exitcode == -signal.SIGTERM
 
 
 def test_names_of_devices() -> None:

@@ -11,10 +11,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from palette.errors import UserError
+from palette.errors import MachineError, UserError
 from palette.extras import require
 from palette.workers.flags import device_names
 from palette.workers.team import Lost, Place, Raised, Work, answering, nobody_left, returned
+
+TRIES = 3
+"""To start a cluster."""
+QUIET = {"log_to_driver": False, "logging_level": "ERROR"}
 
 
 class _Actor:
@@ -117,18 +121,35 @@ def _ray() -> Any:
 def _connect(ray: Any, devices: str) -> None:
     """To the cluster at RAY_ADDRESS; without one a small one is started on this machine."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
-    quiet = {"log_to_driver": False, "logging_level": "ERROR"}
     if "RAY_ADDRESS" not in os.environ:
-        cores = max(devices.count(",") + 1, os.cpu_count() or 1)
-        ray.init("local", num_cpus=cores, include_dashboard=False, **quiet)
+        start(ray, max(devices.count(",") + 1, os.cpu_count() or 1))
         return
     try:
-        ray.init(**quiet)
+        ray.init(**QUIET)
     except ConnectionError as error:
         raise UserError(
             f"RAY_ADDRESS is {os.environ['RAY_ADDRESS']!r}, where no cluster answers: start one by "
             f"`ray start --head`, or leave RAY_ADDRESS out"
         ) from error
+
+
+def start(ray: Any, cores: int) -> None:
+    """A cluster of this machine alone. MachineError where Ray cannot be started.
+
+    Ray 2.60 gives up where its own services take longer than 15 seconds to start, whatever
+    RAY_agent_register_timeout_ms is; a busy machine may need them. The next try finds their files
+    in memory.
+    """
+    for tries_left in reversed(range(TRIES)):
+        try:
+            ray.init("local", num_cpus=cores, include_dashboard=False, **QUIET)
+            return
+        except Exception as error:  # Ray has no class for it
+            if not tries_left:
+                raise MachineError(
+                    f"Ray could not be started here: {' '.join(str(error).split())} The machine "
+                    f"may be too busy: try again, or leave out the engine ray"
+                ) from error
 
 
 def _kinds(names: Sequence[str], there: Mapping[str, float]) -> list[str]:

@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import os
+from types import SimpleNamespace
 
 import pytest
 from counting_work import DIES, RAISES, Counting
 
 from palette.errors import MachineError, UserError
+from palette.workers.actors import start
 from palette.workers.begin import begun
 from palette.workers.team import Lost
+
+
+def test_a_cluster_that_does_not_start_is_tried_again_and_named() -> None:
+    asked = []
+
+    def init(*_: object, **__: object) -> None:
+        asked.append(1)
+        if len(asked) % 2:
+            raise Exception("The current node timed out during startup.")
+
+    start(SimpleNamespace(init=init), cores=2)
+    assert len(asked) == 2
+    stuck = SimpleNamespace(init=lambda *_, **__: 1 / 0)
+    with pytest.raises(MachineError, match=r"Ray could not be started here: division by zero"):
+        start(stuck, cores=2)
 
 
 @pytest.mark.slow
@@ -19,8 +36,7 @@ def test_actors_answer_in_order_and_their_losses_are_named(monkeypatch: pytest.M
     places = [os.path.dirname(__file__), *filter(None, [os.environ.get("PYTHONPATH")])]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(places))  # which actors inherit
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    quiet = {"log_to_driver": False, "logging_level": "ERROR", "include_dashboard": False}
-    ray.init("local", num_cpus=2, **quiet)
+    start(ray, cores=2)
     try:
         with begun(Counting(), "cpu,cpu", "ray") as team:
             assert team.count == 2

@@ -65,6 +65,8 @@ HEADER = (
 
 
 def measure(restorer: Restorer, crops: Crops, sampling: Sampling, samples: int) -> Row:
+    if sampling.answer == "auto":
+        sampling = replace(sampling, answer="sample")
     drawn = draw_samples(restorer.using(sampling), crops, "run", samples)
     means = [np.mean(group, axis=0) for group in drawn]
     every = [picture for group in drawn for picture in group]
@@ -134,6 +136,9 @@ def verdict(row: Row, reference: Row) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", help="a run folder; a small one is trained otherwise")
+    parser.add_argument("--task", help="which, of a model that has several")
+    parser.add_argument("--scale", type=int)
+    parser.add_argument("--only", nargs="*", help="of the rows: those whose names begin so")
     parser.add_argument("--data", default="bundled", help="clean pictures to judge by")
     parser.add_argument("--pictures", type=int, default=16)
     parser.add_argument("--samples", type=int, default=2)
@@ -141,31 +146,30 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         model = args.model or train(Path(name) / "run", args.steps)
-        restorer = palette.load(model)
+        restorer = palette.load(model, task=args.task, scale=args.scale)
         crops = take_crops(
             restorer, open_source(args.data, split="held_out"), args.pictures, seed=1
         )
         info, side = restorer.model.info, restorer.model.config.data.size
         print(
-            f"{restorer.model.config.task}, {info['step']} steps of training; "
+            f"{restorer.member.name}, {info['step']} steps of training; "
             f"{args.pictures} crops of {side}×{side}, {args.samples} samples of each, "
             f"{restorer.describe()['dtype']} on {os.cpu_count()} cores"
         )
-        table(restorer, crops, args.samples)
+        table(restorer, crops, args.samples, tuple(args.only or [""]))
 
 
-def table(restorer: Restorer, crops: Crops, samples: int) -> None:
+def table(restorer: Restorer, crops: Crops, samples: int, only: tuple[str, ...]) -> None:
+    """Print the rows whose names begin with one of ``only``; mean answer and reference always."""
     print(HEADER)
     answer = measure(restorer, crops, Sampling(answer="mean"), 1)
     print(answer.line("   1 mean answer", answer.one), flush=True)
     reference = measure(restorer, crops, REFERENCE, samples)
     print(reference.line("1000 ancestral logsnr", answer.one), flush=True)
+    name = "1000 ancestral palette, untrimmed"
+    if name.startswith(only):
+        print(untrimmed(restorer, crops, samples).line(name, answer.one), flush=True)
     trimmed = Sampling(sampler="ancestral", steps=TRIMMED, grid="palette")
-    for name, row in (
-        ("1000 ancestral palette, untrimmed", untrimmed(restorer, crops, samples)),
-        (f"{TRIMMED:4} ancestral palette", measure(restorer, crops, trimmed, samples)),
-    ):
-        print(row.line(name, answer.one), flush=True)
     searched = []
     for entry in restorer.model.searched:
         if entry["task"] != restorer.member.name:
@@ -173,7 +177,10 @@ def table(restorer: Restorer, crops: Crops, samples: int) -> None:
         keys = ("sampler", "steps", "start", "eta")
         sampling = Sampling(**{key: entry[key] for key in keys})
         searched.append((_name(sampling).replace("auto", "searched"), sampling))
-    for name, sampling in [*searched, *plans()]:
+    rows = [(f"{TRIMMED:4} ancestral palette", trimmed), *searched, *plans()]
+    for name, sampling in rows:
+        if not name.strip().startswith(only):
+            continue
         row = measure(restorer, crops, sampling, samples)
         print(row.line(name, answer.one), flush=True)
         if sampling.steps == 8:

@@ -1,9 +1,9 @@
-"""Make the strips of README.md and docs: held-out bundled photographs through trained models.
+"""Make the strips of README.md and docs: held-out bundled photographs through the model in the box.
 
-    python docs/make_strips.py RUNS      # RUNS/super-resolution, RUNS/jpeg-restoration, …
-    python docs/make_strips.py photos    # one model of several tasks
+    python docs/make_strips.py [MODEL]
 
-Each strip is what the user holds | the mean answer | one sample | the original.
+Each strip is what the user holds | the mean answer | one sample | the original: one of each task for
+README.md, and for docs/model.md six of each, whose crops were drawn by lot.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-import palette
-from palette.api import read_model
+from palette.api import load_tasks
+from palette.data.crops import Crops
 from palette.data.images import write
 from palette.data.opening import open_source
 from palette.degradations.resize import resize
@@ -33,47 +33,61 @@ CROPS = {
 """Which photograph, and the top left corner of a crop of SIDE pixels."""
 SIDE = 192
 SCALE = 4
-"""Of super-resolution, where a model has several."""
+"""Of super-resolution, which the model has several of."""
 
 
-def held(observation: Observation) -> Picture:
+SHEETS = (
+    *("super-resolution-x4", "jpeg-restoration", "denoising", "inpainting"),
+    *("colorization", "uncropping", "real-x4"),
+)
+"""Tasks of which six strips are shown."""
+SMALL, ROWS, GAP = 128, 6, 6
+
+
+def held(observation: Observation, side: int) -> Picture:
     """The observation at the size of the target: a small picture enlarged, holes grey."""
-    if observation.picture.shape[0] == SIDE:
+    if observation.picture.shape[0] == side:
         return observation.picture
-    return resize(observation.picture, SIDE, SIDE, "nearest")
+    return resize(observation.picture, side, side, "nearest")
 
 
-def models(runs: Path) -> dict[str, Restorer]:
-    """Those of the tasks that are there, by the task's name."""
-    found = {name: palette.load(runs / name) for name in CROPS if (runs / name).is_dir()}
-    if found:
-        return found
-    _, members = read_model(runs)
-    named: dict[str, str] = {}  # of several members for a task the first
-    for member in members:
-        if member.task.scale in (None, SCALE):
-            named.setdefault(member.task.name, member.name)
-    return {name: palette.load(runs, task=named[name]) for name in CROPS if name in named}
+def strip(model: Restorer, clean: Picture, *key: int | str) -> Picture:
+    """What is held | mean answer | sample | original of a square picture; ``key`` of its damage."""
+    side = clean.shape[0]
+    observation = model.task.degrade(clean, model.task.draw(Spec(side, side), rng(*key)))
+    (mean,) = model.restore_observations([observation], "mean")
+    (sample,) = model.restore_observations([observation], "sample")
+    gap = np.ones((side, GAP, 3), np.float32)
+    parts = [held(observation, side), gap, mean, gap, sample, gap, clean]
+    return np.concatenate(parts, axis=1)
 
 
-def main(runs: Path) -> None:
+def sheet(model: Restorer, photos: list[Picture]) -> Picture:
+    """Strips of crops drawn by lot, an equal number from each photograph, below one another."""
+    cutter = Crops(SMALL, flips=False)
+    strips = []
+    for row in range(ROWS):
+        clean = cutter.crop(photos[row % len(photos)], rng(1, "sheet", row))
+        strips += [strip(model, clean, 1, "sheet", row, "damage")]
+        strips += [np.ones((GAP, strips[0].shape[1], 3), np.float32)]
+    return np.concatenate(strips[:-1])
+
+
+def main(name: str) -> None:
     source = open_source("bundled", split="held_out")
-    names = [Path(name).stem for name in source.ids]
+    photos = {Path(file).stem: source.read(i) for i, file in enumerate(source.ids)}
     out = Path(__file__).parent / "strips"
     out.mkdir(exist_ok=True)
-    for name, model in models(runs).items():
-        photo, top, left = CROPS[name]
-        clean = source.read(names.index(photo))[top : top + SIDE, left : left + SIDE]
-        params = model.task.draw(Spec(SIDE, SIDE), rng(1, "strip"))
-        observation = model.task.degrade(clean, params)
-        (mean,) = model.restore_observations([observation], "mean")
-        (sample,) = model.restore_observations([observation], "sample")
-        gap = np.ones((SIDE, 6, 3), np.float32)
-        parts = [held(observation), gap, mean, gap, sample, gap, clean]
-        write(out / f"{name}.jpg", np.concatenate(parts, axis=1))
+    models = load_tasks(name)
+    for member, model in models.items():
+        task = member.removesuffix(f"-x{SCALE}")
+        if task in CROPS:
+            photo, top, left = CROPS[task]
+            clean = photos[photo][top : top + SIDE, left : left + SIDE]
+            write(out / f"{task}.jpg", strip(model, clean, 1, "strip"))
+        if member in SHEETS:
+            write(out / f"six-{member}.jpg", sheet(model, list(photos.values())))
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("usage: python docs/make_strips.py RUNS")
-    main(Path(sys.argv[1]))
+    main(sys.argv[1] if len(sys.argv) > 1 else "photos")

@@ -43,6 +43,8 @@ class Export:
     repo: str | None = None
     """OWNER/NAME on the hub, where it will be published. With onnx an entry for OpenModelDB is
     written too."""
+    mean: tuple[str, ...] | None = None
+    """For a model folder: the tasks that it answers with the mean where nobody says otherwise."""
     report: Path | None = None
     """The folder of a `palette evaluate` of this model, whose figures the card shows."""
 

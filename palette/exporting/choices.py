@@ -15,12 +15,12 @@ Say = Callable[[str], None]
 """Gets a line for each file."""
 
 USED: dict[To, tuple[str, ...]] = {
-    "palette": ("precision", "card"),
+    "palette": ("precision", "card", "mean"),
     "onnx": ("task", "scale", "license", "repo"),
     "torch": ("task", "scale"),
     "diffusers": (),
     "spandrel": (),
-    "hub": ("precision", "card", "license", "repo", "report"),
+    "hub": ("precision", "card", "mean", "license", "repo", "report"),
 }
 
 
@@ -35,6 +35,7 @@ class Choices:
     license: str | None = None
     repo: str | None = None
     report: Path | None = None
+    mean: tuple[str, ...] | None = None
 
     def refuse_unused(self, to: To) -> None:
         """UserError for what the format ``to`` has no use for."""

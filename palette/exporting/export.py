@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -27,12 +28,14 @@ def export(
     license: str | None = None,
     repo: str | None = None,
     report: str | Path | None = None,
+    mean: Sequence[str] | None = None,
     say: Say = lambda line: None,
 ) -> Path:
     """Write a model to the new folder ``out`` in the format ``to``, and return the folder.
 
     "palette": a model folder of our own, its weights in ``precision`` ("bf16" by default), with the
-    text of the Markdown file ``card``. "onnx" and "torch" (torch.export): ``mean``, the answer of
+    text of the Markdown file ``card``; ``mean`` are the tasks that it answers with the mean where
+    nobody says otherwise. "onnx" and "torch" (torch.export): ``mean``, the answer of
     one evaluation for a ``task`` as picture → picture, and ``epsilon``, the network. "diffusers": a
     ``UNet2DModel`` and a scheduler. "hub": a repository for the Hugging Face hub, whose card says
     ``license``, ``repo`` ("OWNER/NAME") and the figures of ``report``, the folder of an evaluation
@@ -44,7 +47,8 @@ def export(
     """
     if to not in get_args(To):
         raise UserError(f"to is {to!r}: {nearest(to, get_args(To))}")
-    chosen = Choices(task, scale, precision, _path(card), license, repo, _path(report))
+    means = None if mean is None else tuple(mean)
+    chosen = Choices(task, scale, precision, _path(card), license, repo, _path(report), means)
     chosen.refuse_unused(to)
     out = Path(out)
     if to == "spandrel":

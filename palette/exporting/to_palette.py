@@ -7,9 +7,10 @@ from pathlib import Path
 
 import torch
 
+from palette.api import read_model
 from palette.checkpoint import load_model, save_model
 from palette.config import DataConfig
-from palette.errors import UserError
+from palette.errors import UserError, nearest
 from palette.exporting.choices import Choices, Say
 
 
@@ -28,8 +29,19 @@ def save(model: str | Path, out: Path, chosen: Choices, card: str | None) -> Non
         input=own.input,
         val_input=own.val_input,
     )
+    if chosen.mean is not None:
+        loaded = replace(loaded, info={**loaded.info, "answers": _answers(model, chosen.mean)})
     loaded = replace(loaded, config=replace(loaded.config, data=data))
     save_model(out, loaded, None if chosen.precision == "fp32" else torch.bfloat16, card)
+
+
+def _answers(model: str | Path, mean: tuple[str, ...]) -> dict[str, str]:
+    """By the names of tasks; UserError for those that the model does not serve."""
+    known = [member.name for member in read_model(model)[1]]
+    for name in mean:
+        if name not in known:
+            raise UserError(f"mean is {name!r}: {nearest(name, known)}")
+    return dict.fromkeys(mean, "mean")
 
 
 def text_of(card: Path) -> str:

@@ -94,7 +94,7 @@ class Restorer:
         return {
             **self.model.info,
             "task": self.member.name,
-            "sampling": self._at_searched_levels(self.sampling).as_json(),
+            "sampling": self._resolved(self.sampling).as_json(),
             "device": self.solver.device.type,
             "dtype": str(self.solver.format.dtype).removeprefix("torch."),
             "memory_format": self.solver.format.memory,
@@ -105,7 +105,7 @@ class Restorer:
 
         UserError where the sampling cannot be, so that it is said before the first picture.
         """
-        sampling = self._at_searched_levels(self.sampling)
+        sampling = self._resolved(self.sampling)
         self._refuse_untrained(sampling)
         levels(sampling, self.solver.schedule)
         described = self.describe()
@@ -213,7 +213,7 @@ class Restorer:
             answer=answer or self.sampling.answer,
             steps=self.sampling.steps if steps is None else steps,
         )
-        sampling = self._at_searched_levels(sampling)
+        sampling = self._resolved(sampling)
         self._refuse_untrained(sampling)
         given = [0] * len(observations) if seeds is None else seeds
         keys = [noise_key(*both) for both in zip(observations, given, strict=True)]
@@ -259,6 +259,21 @@ class Restorer:
         key = entropy(keys[0], "coarse")
         condition = self.task.condition(small, rng(key, "condition"))
         return self.solver.batch([condition], [key], sampling)
+
+    def _resolved(self, sampling: Sampling) -> Sampling:
+        """With the model's own answer and noise levels for this task where they are left to it."""
+        if sampling.answer == "auto":
+            sampling = replace(sampling, answer=self._answer(sampling))
+        return self._at_searched_levels(sampling)
+
+    def _answer(self, sampling: Sampling) -> Answer:
+        """The model's own for this task; a sample where it is chosen how samples are made."""
+        own = own_sampling(self.model)
+        if replace(sampling, tile=own.tile) != own:
+            return "sample"
+        with understood(Path("model.json")):
+            answers: dict[str, Answer] = self.model.info.get("answers", {})
+            return answers.get(self.member.name, "sample")
 
     def _at_searched_levels(self, sampling: Sampling) -> Sampling:
         """The noise levels that `palette search` found for this task and sampling, if it did."""

@@ -28,7 +28,12 @@ SamplerName = Literal[
 ]
 GridName = Literal["auto", "logsnr", "karras", "palette", "sr3", "ddpm"]
 Start = Literal["noise", "condition", "mean"]
-CHOICES = {"answer": Answer, "sampler": SamplerName, "grid": GridName, "start": Start}
+CHOICES = {
+    "answer": Literal["auto", Answer],
+    "sampler": SamplerName,
+    "grid": GridName,
+    "start": Start,
+}
 
 
 @dataclass(frozen=True)
@@ -53,9 +58,10 @@ class Route:
 class Sampling(Route):
     """How an answer is computed; the defaults are what the documentation measures."""
 
-    answer: Answer = "sample"
+    answer: Literal["auto", Answer] = "auto"
     """mean: one evaluation from pure noise, E[y|x], the regression answer, smooth and near the
-    truth. sample: a draw from the posterior, with detail."""
+    truth. sample: a draw from the posterior, with detail. auto: what the model says of the task,
+    samples where it says nothing or where something else is chosen of how they are made."""
     samples: int = 1
     """Samples that are averaged."""
     grid: GridName = "auto"

@@ -100,7 +100,7 @@ class Trial:
         First that of the mean colour, then those of the octaves, coarse to fine. The noise is the
         same in every call, so that statistics differ by the sampling only.
         """
-        restorer, n = self.restorer.using(sampling), self.samples
+        restorer, n = self.restorer.using(replace(sampling, answer="sample")), self.samples
         drawn = draw_samples(restorer, self.crops, "search", n)
         rows = []
         for y, baseline, group in zip(self.crops.clean, self.crops.baseline, drawn, strict=True):

@@ -12,6 +12,7 @@ import torch
 from conftest import TINY
 
 import palette
+from palette import UserError
 from palette.checkpoint import Model, load_model
 from palette.cli.main import main
 from palette.config import merge
@@ -172,3 +173,36 @@ def test_lists_and_sizes(run: Path) -> None:
         for observation, seed, one in zip(observed, [1, 2, 3, 4], together, strict=True):
             (alone,) = restorer.restore_observations([observation], seeds=[seed])
             np.testing.assert_array_equal(alone, one)
+
+
+def test_a_model_says_how_it_answers(run: Path, picture: np.ndarray, tmp_path: Path) -> None:
+    """By task, where nobody says otherwise nor chooses how samples are made."""
+    model = palette.export(run, tmp_path / "model", mean=["inpainting", "denoising"])
+    options: dict[str, Any] = {"precision": "fp32", "device": "cpu"}
+    for name, chosen, answer in (
+        ("denoising", {}, "mean"),
+        ("denoising", {"tile": 64}, "mean"),
+        ("denoising", {"steps": 2}, "sample"),
+        ("denoising", {"samples": 2}, "sample"),
+        ("denoising", {"answer": "sample"}, "sample"),
+        ("denoising", {"answer": "mean", "steps": 2}, "mean"),
+        ("colorization", {}, "sample"),
+    ):
+        asked = palette.load(model, task=name, **options, **chosen)
+        assert asked.describe()["sampling"]["answer"] == answer, (name, chosen)
+    own = palette.load(model, task="denoising", **options)
+    np.testing.assert_array_equal(own.restore(picture), own.restore(picture, answer="mean"))
+    source, target = tmp_path / "noisy.png", tmp_path / "clean.png"
+    write(source, picture)
+    command = ["restore", str(model), str(source), str(target), "--task", "denoising"]
+    assert main([*command, "--precision", "fp32", "--device", "cpu"]) == 0
+    expected = own.restore(read(source).picture, answer="mean")
+    np.testing.assert_allclose(read(target).picture, expected, atol=0.51 / 255)
+    again = palette.export(model, tmp_path / "again")
+    assert palette.load(again, task="inpainting").describe()["sampling"]["answer"] == "mean"
+
+
+def test_a_task_that_it_does_not_serve_has_no_answer(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"mean is 'denoise': .*denoising"):
+        palette.export(run, tmp_path / "model", mean=["denoise"])
+    assert not (tmp_path / "model").exists()

@@ -66,6 +66,11 @@ def suited(config: RunConfig, members: Sequence[Member]) -> RunConfig:
             "model.known is clean, but what is diffused is the difference to a filled hole: "
             "choose --fill noise, or leave it at noised"
         )
+    if model.known == "clean" and config.diffusion.drop_condition:
+        raise UserError(
+            "model.known is clean, but a dropped condition tells the network of no known pixels: "
+            "leave diffusion.drop_condition at 0, or model.known at noised"
+        )
     return replace(config, model=replace(model, mask=mask, tasks=tasks))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -54,14 +55,19 @@ def test_palettes_inpainting_is_trained_on(photos: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("task", "options", "words"),
+    ("task", "given", "words"),
     [
         ("colorization", {}, "a task has no holes"),
-        ("inpainting", {"fill": "telea"}, "choose --fill noise"),
+        ("inpainting", {"options": {"fill": "telea"}}, "choose --fill noise"),
+        (
+            "inpainting",
+            {"options": {"fill": "noise"}, "diffusion": {"drop_condition": 0.1}},
+            "a dropped condition tells",
+        ),
     ],
 )
-def test_known_pixels_are_clean_where_the_picture_is_diffused_alone(
-    task: str, options: dict[str, str], words: str
+def test_known_pixels_are_clean_where_the_network_is_shown_them(
+    task: str, given: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(UserError, match=words):
-        resolve(task, SETTINGS, {"options": options})
+        resolve(task, SETTINGS, given)

@@ -9,7 +9,7 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -106,14 +106,13 @@ LINES = {(line.words, line.whole): line for path in PAGES for line in commands(p
 """Each once."""
 
 
-def read(words: Sequence[str]) -> None:
-    """What the command line does with them, short of doing it."""
+def read(words: Sequence[str]) -> Any:
+    """What the command line makes of them before it does it."""
     name, *args = words
     module = importlib.import_module(f"palette.cli.{name}")
     if hasattr(module, "read_arguments"):
-        module.read_arguments(args)
-    else:
-        parse(getattr(module, name.capitalize()), args)
+        return module.read_arguments(args)
+    return parse(getattr(module, name.capitalize()), args)
 
 
 def check(line: Line) -> None:
@@ -164,13 +163,15 @@ def test_the_names_that_they_give_exist() -> None:
 
 
 def test_what_they_ask_of_the_model_in_the_box_it_does() -> None:
-    """Where `palette restore` has no model of its own."""
+    """Where they name it, and where `palette restore` names no model."""
     _, members = read_model(DEFAULT)
-    asked = [parse(Restore, w[1:]) for w, whole in LINES if whole and w[0] == "restore"]
-    own = [args for args in asked if not args.more or str(args.model) == DEFAULT]
-    assert len(own) >= 4
+    lines = [w for w, whole in LINES if whole and w[0] in ("restore", "evaluate", "export")]
+    asked = [read(words) for words in lines]
+    own = [a for a in asked if str(a.model) == DEFAULT or (isinstance(a, Restore) and not a.more)]
+    assert len(own) >= 8
     for args in own:
-        find_member(members, args.task, args.scale)
+        if args.task is not None or isinstance(args, Restore):
+            find_member(members, args.task, getattr(args, "scale", None))
 
 
 def test_they_are_found_wherever_they_stand() -> None:

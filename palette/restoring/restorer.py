@@ -89,6 +89,12 @@ class Restorer:
         """How the network runs here."""
         return self.solver.format
 
+    @property
+    def answer(self) -> Answer:
+        """What it answers with where a call says nothing."""
+        answer = self._resolved(self.sampling).answer
+        return "mean" if answer == "mean" else "sample"
+
     def describe(self) -> dict[str, Any]:
         """What the model is and which of its tasks it does here, as plain JSON values."""
         return {

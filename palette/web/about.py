@@ -37,8 +37,11 @@ def about(model: str, restorers: Mapping[str, Restorer], limits: Limits) -> dict
         "model": model,
         "sha256": first.digest,
         "device": first.solver.device.type,
-        "tasks": [described(restorer.member) for restorer in restorers.values()],
-        "defaults": {"answer": own.answer, "steps": own.steps},
+        "tasks": [
+            described(restorer.member) | {"answer": restorer.answer}
+            for restorer in restorers.values()
+        ],
+        "defaults": {"steps": own.steps},
         "sampler": None if own == Sampling() else f"{own.sampler}, levels {own.grid}",
         "limits": asdict(limits)
         | {

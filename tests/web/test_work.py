@@ -233,7 +233,8 @@ def test_what_is_said_of_the_model(restorers: dict[str, Restorer]) -> None:
     ]  # fmt: skip
     assert [task["hole"] for task in said["tasks"]] == [None, None, None, "painted"]
     json.dumps(said, allow_nan=False)
-    assert said["defaults"] == {"answer": "sample", "steps": 8}
+    assert {task["answer"] for task in said["tasks"]} == {"sample"}
+    assert said["defaults"] == {"steps": 8}
     assert said["limits"]["steps"] == 250
     assert said["sampler"] is None
 
@@ -246,10 +247,12 @@ def test_a_published_model_begins_with_its_own_sampling(
     shutil.copytree(generalist / "model", folder)
     info = json.loads((folder / "model.json").read_text())
     info["sampling"] = {"sampler": "ancestral", "grid": "palette", "steps": 1000}
+    info["answers"] = {"inpainting": "mean"}
     (folder / "model.json").write_text(json.dumps(info))
     restorers = load_tasks(folder)
     said = about("published", restorers, Limits())
-    assert said["defaults"] == {"answer": "sample", "steps": 1000}
+    assert said["defaults"] == {"steps": 1000}
+    assert [task["answer"] for task in said["tasks"]] == ["sample", "sample", "sample", "mean"]
     assert said["limits"]["steps"] == 1000
     assert said["sampler"] == "ancestral, levels palette"
     (tmp_path / "store").mkdir()

@@ -20,6 +20,7 @@ const state = {
   tab: "picture",
   zoom: 0,
   results: new Map(), // by the key of a picture
+  answered: false, // whether the answer was chosen by hand
 };
 const editor = new Editor(() => sayDimensions());
 const results = new Results();
@@ -257,8 +258,10 @@ function listen() {
   form.addEventListener("change", onChoice);
 }
 
-function onChoice() {
+function onChoice(event) {
   alertOf();
+  if (event?.target.name === "answer") state.answered = true; // then it stays, whatever the task
+  if (!state.answered) form.querySelector(`[name="answer"][value="${task().answer}"]`).checked = true;
   part("hint").textContent = task().hint;
   for (const label of all("[data-sample]")) label.hidden = form.answer.value === "mean";
   state.pictures.forEach(frameFor);
@@ -278,7 +281,6 @@ function offer() {
     part("tasks").append(label);
   }
   part("tasks").querySelector("input").checked = true;
-  form.querySelector(`[name="answer"][value="${about.defaults.answer}"]`).checked = true;
   form.steps.value = about.defaults.steps;
   part("sampler").textContent = about.sampler ? `This model's own sampler: ${about.sampler}.` : "";
   form.steps.max = about.limits.steps;

@@ -106,6 +106,7 @@ def _restore_one(args: Restore, source: Path, out: Path) -> int:
     from palette.data.encoding import FORMATS
     from palette.restoring.folder import restore_file
     from palette.restoring.job import target_of
+    from palette.workers.begin import named
 
     into_folder = out.is_dir() or out.suffix == ""
     target = out / target_of(Path(source.name), args.output) if into_folder else out
@@ -121,7 +122,8 @@ def _restore_one(args: Restore, source: Path, out: Path) -> int:
 
         mask = Masks(mask).of(Path(source.name))
     args.output.require_quality(target)
-    restorer = _restorer(args, args.workers.names(args.device))
+    (device, *_) = named(args.workers.names(args.device))  # one picture is the work of one
+    restorer = _restorer(args, device)
     restore_file(restorer, source, target, args.seed, mask, args.extend, args.output)
     print(target)
     return OK

@@ -24,7 +24,7 @@ def begun(
         with actors(work, devices) as (hands, agreed):
             yield Team(hands, agreed)
         return
-    names = device_names(devices, _gpus() if devices == "all" else 0)
+    names = named(devices)
     if len(names) == 1:
         function, agreed = work.begin(names[0], None)
         yield Team(Alone(function), agreed)
@@ -35,7 +35,10 @@ def begun(
         yield Team(hands, agreed)
 
 
-def _gpus() -> int:
+def named(devices: str) -> list[str]:
+    """The devices of this machine that are asked for."""
+    if devices != "all":
+        return device_names(devices, 0)
     import torch
 
-    return torch.cuda.device_count()
+    return device_names(devices, torch.cuda.device_count())

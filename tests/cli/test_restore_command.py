@@ -52,6 +52,15 @@ def fails(capsys: Capture, command: list[str], *more: object) -> str:
     return line
 
 
+def test_one_picture_is_the_work_of_the_first_device(
+    jpeg: list[str], inbox: Path, tmp_path: Path
+) -> None:
+    for number, devices in enumerate(([], ["--devices", "cpu,cpu"], ["--devices", "all"])):
+        assert run(jpeg, inbox / "a.png", tmp_path / f"{number}.png", *devices) == 0
+    first, *others = (read(tmp_path / f"{number}.png").picture for number in range(3))
+    assert all((first == other).all() for other in others)
+
+
 def test_several_inputs_and_names(jpeg: list[str], inbox: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     sources = [inbox / "a.png", inbox / "deep", inbox / "b.jpg"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from palette.diffusion.loss import Target
 from palette.diffusion.samplers import SAMPLERS
+from palette.machine import memory
 from palette.machine.memory import bytes_per_pixel, free_bytes, is_out_of_memory, room
 from palette.network.architecture import PRESETS, Architecture
 from palette.network.denoiser import Denoiser
@@ -45,6 +47,41 @@ def test_free_memory_leaves_room() -> None:
     free = free_bytes(torch.device("cpu"))
     assert 2**20 < free < 2**50
     assert free_bytes(torch.device("mps")) == math.inf
+
+
+@pytest.mark.parametrize(
+    ("membership", "place", "files"),
+    [
+        # of a container, which sees its own group as the root; and of a job, limited above a step
+        ("0::/\n", "", ("memory.max", "memory.current", "inactive_file")),
+        ("0::/job_7/step_0\n", "job_7", ("memory.max", "memory.current", "inactive_file")),
+        (
+            "3:cpuset:/a\n2:cpu,memory:/job/step\n0::/\n",
+            "memory/job",
+            ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+        ),
+    ],
+)
+def test_the_limit_of_a_container_counts(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    membership: str,
+    place: str,
+    files: tuple[str, str, str],
+) -> None:
+    (tmp_path / "membership").write_text(membership)
+    monkeypatch.setattr(memory, "GROUPS", tmp_path)
+    monkeypatch.setattr(memory, "MEMBERSHIP", tmp_path / "membership")
+    whole = free_bytes(torch.device("cpu"))
+    limit, used, gives_way = files
+    folder = tmp_path / place
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "memory.stat").write_text(f"anon 1\n{gives_way} 4096\n")
+    (folder / used).write_text("10000\n")
+    (folder / limit).write_text("12000\n")
+    assert free_bytes(torch.device("cpu")) == 12000 - 10000 + 4096
+    (folder / limit).write_text("max\n")
+    assert whole / 2 < free_bytes(torch.device("cpu")) < 2 * whole
     tiny = PRESETS["tiny"]
     assert room(tiny, torch.float32, 2**30, 1024**2) > room(tiny, torch.float32, 2**30, 2048**2)
     assert room(tiny, torch.bfloat16, 2**30, 0) > 1.5 * room(tiny, torch.float32, 2**30, 0)

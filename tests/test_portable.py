@@ -109,6 +109,13 @@ run("restore pictures restored --task jpeg-restoration --answer mean")  # again:
 run("compare restored pictures --out compared --metrics psnr")
 run("degrade jpeg pictures damaged")
 run("pack pictures pictures.h5")
+for shard in ("0/2", "1/2"):
+    run(f"restore pictures joined --task jpeg-restoration --answer mean --shard {shard}")
+    run(f"degrade jpeg pictures in-parts --shard {shard}")
+    run(f"pack pictures parts.h5 --shard {shard}")
+run("merge joined")
+run("merge in-parts")
+run("merge parts.h5-0-of-2 parts.h5-1-of-2 --out parts.h5")
 run("verify pictures.h5")
 run("train denoising --data pictures.h5 --out run --steps 2 --train.checkpoint-every 1", *SMALL)
 run("resume run --steps 3")

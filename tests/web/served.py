@@ -24,5 +24,5 @@ def served(model: Path, limits: Limits | None = None) -> Iterator[str]:
             yield address
         finally:
             stop()
-            thread.join(timeout=30)
+            thread.join(timeout=120)
             assert not thread.is_alive()

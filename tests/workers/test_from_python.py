@@ -76,6 +76,7 @@ def test_a_script_without_its_guard_is_told_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_the_script_of_the_page(trained: dict[str, Path], photos: Path, tmp_path: Path) -> None:
     """With two processes, whatever devices there are, and with none: in one place, as outputs name
     their inputs."""

@@ -30,6 +30,7 @@ def test_a_cluster_that_does_not_start_is_tried_again_and_named() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_actors_answer_in_order_and_their_losses_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """One cluster of this machine for all, as starting one takes seconds."""
     ray = pytest.importorskip("ray")

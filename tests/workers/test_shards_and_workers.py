@@ -178,6 +178,7 @@ def test_a_degrading_that_was_stopped_goes_on_to_the_same_bytes(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # a busy machine takes minutes to begin workers
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc tells which process is a worker")
 @pytest.mark.parametrize("name", ["restore", "evaluate"])
 def test_a_killed_worker_loses_nothing(
@@ -193,7 +194,7 @@ def test_a_killed_worker_loses_nothing(
     script = f"import sys; from palette.cli.main import main; sys.exit(main({[*map(str, command)]}"
     script += " + ['--devices', 'cpu,cpu']))"
     done = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True)
-    wait_for(lambda: any(out.rglob("*.png")))
+    wait_for(lambda: done.poll() is not None or any(out.rglob("*.png")))
     victim = max(children(done.pid))
     os.kill(victim, signal.SIGKILL)
     _, said = done.communicate()
@@ -220,14 +221,13 @@ def children(parent: int) -> list[int]:
 
 
 def wait_for(what: Callable[[], bool]) -> None:
-    for _ in range(1200):
-        if what():
-            return
+    """The test's own time ends it: a busy machine takes minutes to begin two workers."""
+    while not what():
         time.sleep(0.05)
-    raise AssertionError("it did not happen")
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("engine", ["processes", "ray"])
 def test_workers_make_the_same_bytes(
     engine: str, trained: dict[str, Path], inbox: Path, many: Path, tmp_path: Path

@@ -51,7 +51,7 @@ def quickly(text: str) -> str:
     """The lines of a block in this process, with less to do."""
     cut()
     said = io.StringIO()
-    for line in text.splitlines():
+    for line in text.replace("\\\n", " ").splitlines():
         program, name, *args = shlex.split(line)
         if program == "pip":
             install(Path(args[-1]))

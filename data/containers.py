@@ -15,6 +15,8 @@ from palette.data.metadata import Metadata, descriptive
 _STRIP_BYTES = 2**18
 _ADOBE_DEFLATE, _HORIZONTAL_DIFFERENCES, _STRAIGHT_ALPHA = 8, 2, 2
 _GREY, _RGB = 1, 2
+_INCH = 2
+METRES_PER_INCH = 0.0254
 
 
 def png_16(pixels: NDArray[np.uint16]) -> bytes:
@@ -31,10 +33,13 @@ def png_16(pixels: NDArray[np.uint16]) -> bytes:
 
 
 def with_chunks(png: bytes, metadata: Metadata) -> bytes:
-    """A PNG file with the blocks that there are (PNG 3, sections 11.3.2.3, 11.3.4.5, 11.3.3.4)."""
+    """A PNG file with the blocks that there are (PNG 3, sections 11.3.2 to 11.3.4)."""
     chunks = b""
     if metadata.icc:
         chunks += _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.icc))
+    if metadata.dpi:
+        across, down = (round(value / METRES_PER_INCH) for value in metadata.dpi)
+        chunks += _chunk(b"pHYs", struct.pack(">IIB", across, down, 1))
     if metadata.exif:
         chunks += _chunk(b"eXIf", metadata.exif[6:])
     if metadata.xmp:
@@ -60,6 +65,9 @@ def tiff(pixels: NDArray, metadata: Metadata) -> bytes:
         for start in range(0, height, rows)
     ]
     directory = Tiff.ImageFileDirectory_v2()
+    if metadata.dpi:  # that of an EXIF block, below, takes its place
+        directory[Tiff.X_RESOLUTION], directory[Tiff.Y_RESOLUTION] = metadata.dpi
+        directory[Tiff.RESOLUTION_UNIT] = _INCH
     if metadata.exif:
         tags = descriptive(metadata.exif)
         for tag in tags:

@@ -91,6 +91,7 @@ def encode(
         return with_chunks(png_16(pixels) if bit_depth == 16 else _pillow(pixels, path, {}), blocks)
     options: dict[str, Any] = {"icc_profile": blocks.icc, "quality": quality or _QUALITY}
     if kind == "JPEG":
+        options |= {"dpi": blocks.dpi or (0, 0)}
         return _pillow(pixels, path, options | _fitting(blocks, path) | {"subsampling": 0})
     options |= {"lossless": quality is None, "exact": True}
     return _pillow(pixels, path, options | {"exif": blocks.exif, "xmp": blocks.xmp})

@@ -242,8 +242,9 @@ def write(
     into any but .jpg; 16 bits into .png and .tif. ``grey`` writes one channel, the mean of three.
 
     EXIF and XMP of ``metadata`` get the size of the picture, orientation 1 and lose the thumbnail;
-    with a profile the pixels are written in its colours, ``beyond`` (H, W, 3) added to them first
-    (see :class:`Photo`). Raises UserError for what a format or a picture cannot be.
+    its dpi stay, but in .webp, which has none. With a profile the pixels are written in its
+    colours, ``beyond`` (H, W, 3) added to them first (see :class:`Photo`).
+    Raises UserError for what a format or a picture cannot be.
     """
     path = Path(path)
     data = encode(path, picture, alpha, bit_depth, grey, quality, metadata, beyond)

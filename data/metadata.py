@@ -1,4 +1,4 @@
-"""What a file says beside its pixels: EXIF, XMP and its colour profile, kept from file to file.
+"""What a file says beside its pixels: EXIF, XMP, colour profile and dpi, kept from file to file.
 
 Sources: Exif 2.32 (JEITA CP-3451), TIFF 6.0 for the structure of its blocks, XMP part 1 (ISO
 16684-1) for the names.
@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 
 from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
+
+from palette.data.layout import TURNED
 
 _PREFIX = b"Exif\0\0"
 
@@ -36,6 +38,8 @@ class Metadata:
     """An XML packet."""
     icc: bytes = b""
     """The colour profile that the file's pixels are in; they are read as sRGB all the same."""
+    dpi: tuple[float, float] | None = None
+    """Pixels per inch across and down, as the file itself has it, apart from its EXIF."""
 
     def of_size(self, width: int, height: int) -> Metadata:
         """For an upright picture of this size: orientation 1, its sizes, no thumbnail.
@@ -49,7 +53,21 @@ class Metadata:
 def metadata(image: Image.Image, icc: bytes = b"") -> Metadata:
     """The blocks of an opened picture, with ``icc`` for its profile."""
     xmp = image.info.get("xmp", b"")
-    return Metadata(_exif(image), xmp.encode() if isinstance(xmp, str) else bytes(xmp), icc)
+    xmp = xmp.encode() if isinstance(xmp, str) else bytes(xmp)
+    return Metadata(_exif(image), xmp, icc, _dpi(image))
+
+
+def _dpi(image: Image.Image) -> tuple[float, float] | None:
+    """Of the upright picture, where the file names a unit of length and means it."""
+    if image.format in ("JPEG", "MPO") and not image.info.get("jfif_unit"):
+        return None  # Pillow's is that of the EXIF
+    try:
+        across, down = (float(value) for value in image.info["dpi"])
+    except Exception:  # damaged metadata must not cost the pixels
+        return None
+    if not all(1 < value < 2**16 for value in (across, down)):  # 1 is Pillow's for none
+        return None
+    return (down, across) if orientation(image) in TURNED else (across, down)
 
 
 def orientation(image: Image.Image) -> int:

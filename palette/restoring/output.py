@@ -23,7 +23,7 @@ class Output:
     quality: int | None = None
     """1 to 100, of jpg and webp. Without it jpg has 95 and webp is lossless."""
     strip_metadata: bool = False
-    """Write neither EXIF nor XMP nor a colour profile; the pixels are sRGB then."""
+    """Write neither EXIF nor XMP, dpi nor a colour profile; the pixels are sRGB then."""
     overwrite: bool = False
     """Replace outputs that were made otherwise or are not of this tool. Inputs never are."""
 

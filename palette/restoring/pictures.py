@@ -90,8 +90,8 @@ def as_file(
 ) -> bytes:
     """The file ``path`` of a restored ``photo``, with all that its format can hold.
 
-    Alpha, 16 bits, grey, EXIF, XMP and the colour profile, with the pixels in its colours; without
-    metadata in sRGB. UserError for alpha in a .jpg, and a quality where nothing is lost.
+    Alpha, 16 bits, grey, EXIF, XMP, dpi and the colour profile, with the pixels in its colours;
+    without metadata in sRGB. UserError for alpha in a .jpg, and a quality where nothing is lost.
     """
     return encode(
         path,

@@ -111,6 +111,42 @@ def test_every_format_keeps_all_three(tmp_path: Path, kind: str, bits: BitDepth)
     assert tags(again.metadata.exif)[1][0xA002] == 56
 
 
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("made", ["jpg", "png", "tif", "bmp"])
+def test_a_scan_keeps_its_dots_per_inch(tmp_path: Path, made: str, bits: BitDepth) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned: what was across is down
+    turned = {"exif": exif} if made in ("jpg", "png") else {}
+    Image.fromarray(colours()).save(tmp_path / f"scan.{made}", dpi=(600, 300), **turned)
+    photo = read(tmp_path / f"scan.{made}")
+    for kind in ("png", "tif", "jpg")[: 2 if bits == 16 else 3]:
+        path = tmp_path / f"a.{kind}"
+        write(path, photo.picture, bit_depth=bits, metadata=photo.metadata)
+        with Image.open(path) as image:
+            found = image.info["dpi"]
+        assert found == pytest.approx((300, 600) if turned else (600, 300), abs=0.1)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_no_dots_per_inch_are_made_up(tmp_path: Path, kind: str) -> None:
+    Image.fromarray(colours()).save(tmp_path / f"a.{kind}")
+    write(tmp_path / f"b.{kind}", unit(colours()), metadata=Metadata())
+    for name in "ab":
+        assert read(tmp_path / f"{name}.{kind}").metadata.dpi is None
+
+
+def test_what_exif_says_itself_is_not_said_twice(tmp_path: Path) -> None:
+    camera = Image.Exif()
+    camera[0x011A], camera[0x011B], camera[0x0128] = 240, 240, 2
+    Image.fromarray(colours()).save(tmp_path / "a.jpg", exif=camera)
+    data = (tmp_path / "a.jpg").read_bytes()
+    (tmp_path / "b.jpg").write_bytes(data[:2] + data[20:])  # a camera's: without JFIF
+    for name, jfif in (("a", True), ("b", False)):
+        with Image.open(tmp_path / f"{name}.jpg") as image:
+            assert ("jfif" in image.info, image.info["dpi"]) == (jfif, (240, 240))
+        assert read(tmp_path / f"{name}.jpg").metadata.dpi is None
+
+
 def test_tags_that_say_how_pixels_are_stored_do_not_reach_a_tiff(tmp_path: Path) -> None:
     block = Image.Exif()
     block.load(exif_block())

@@ -49,9 +49,11 @@ def test_it_is_small_and_whole() -> None:
 
 
 def test_it_is_the_default() -> None:
-    model = palette.load(task="denoising")
+    model = palette.load(task="denoising", device="cpu", answer="mean")
     assert model.digest == palette.load("photos", task="colorization").digest
     assert set(TASKS) <= {member.name for member in model.members}
+    weights = model.digest[:12]
+    assert repr(model) == f"<Restorer: denoising, mean answer, on cpu, weights {weights}>"
     with pytest.raises(palette.UserError, match=r"comes with palette: .*photos"):
         palette.load("photo")
 

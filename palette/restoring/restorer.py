@@ -64,6 +64,10 @@ class Restorer:
         target = model.targets[number].for_all()
         self.solver = Solver(form.for_restoring(denoiser), form, where, target, schedule, number)
 
+    def __repr__(self) -> str:
+        does = f"{self.member.name}, {self.answer} answer"
+        return f"<Restorer: {does}, on {self.solver.device}, weights {self.digest[:12]}>"
+
     def doing(self, number: int) -> Restorer:
         """The same network at the task of that number."""
         other = copy(self)

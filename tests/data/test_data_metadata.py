@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -116,7 +117,7 @@ def test_every_format_keeps_all_three(tmp_path: Path, kind: str, bits: BitDepth)
 def test_a_scan_keeps_its_dots_per_inch(tmp_path: Path, made: str, bits: BitDepth) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # turned: what was across is down
-    turned = {"exif": exif} if made in ("jpg", "png") else {}
+    turned: dict[str, Any] = {"exif": exif} if made in ("jpg", "png") else {}
     Image.fromarray(colours()).save(tmp_path / f"scan.{made}", dpi=(600, 300), **turned)
     photo = read(tmp_path / f"scan.{made}")
     for kind in ("png", "tif", "jpg")[: 2 if bits == 16 else 3]:

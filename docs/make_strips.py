@@ -1,9 +1,9 @@
-"""Make the strips of README.md and docs: held-out bundled photographs through the model in the box.
+"""Make the strips of README.md and docs: held-out photographs through the model in the box.
 
     python docs/make_strips.py [MODEL]
 
-Each strip is what the user holds | the mean answer | one sample | the original: one of each task for
-README.md, and for docs/model.md six of each, whose crops were drawn by lot.
+Each strip is what the user holds | the mean answer | one sample | the original. One of each task is
+for README.md; for docs/model.md are six of each, whose crops were drawn by lot.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
@@ -27,7 +27,7 @@ class SampleOf(Sampling):
     """How a sample is computed."""
 
     # the request says which answers there are, and how many samples
-    answer: tyro.conf.Suppress[Answer] = "sample"
+    answer: tyro.conf.Suppress[Literal["auto", Answer]] = "auto"
     samples: tyro.conf.Suppress[int] = 1
 
 

@@ -30,7 +30,8 @@ def find(model: Path) -> Path | None:
 
 def also_pictures(model: Path) -> bool:
     """Whether a model of the package has this name, and something else that is there has it too."""
-    return model.exists() and find(model) == shipped().get(str(model))
+    own = shipped().get(str(model))
+    return own is not None and model.exists() and find(model) == own
 
 
 def sampling_of(model: Path) -> dict[str, Any]:

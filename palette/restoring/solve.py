@@ -88,9 +88,9 @@ def sample(
     :func:`palette.diffusion.steps.hold`.
     """
     start = known
-    if sampling.answer == "sample" and sampling.start == "condition":
+    if sampling.answer != "mean" and sampling.start == "condition":
         start = guess
-    elif sampling.answer == "sample" and sampling.start == "mean":
+    elif sampling.answer != "mean" and sampling.start == "mean":
         first = levels(replace(sampling, answer="mean"), schedule)
         # noise of its own: the sample's start must not know what the estimate has seen
         start = ddim(denoise, first, lambda k: noise(-1), clip, known)

@@ -39,7 +39,7 @@ def printed(shell: str, folder: Path) -> Path:
         (["train", ""], {*trainable()}),
         (["train", "colorization", "--train.b"], {"--train.batch"}),
         (["restore", "--sta"], {"--start", "--start-logsnr"}),
-        (["restore", "--answer", ""], {"mean", "sample"}),
+        (["restore", "--answer", ""], {"auto", "mean", "sample"}),
     ],
 )
 def test_bash(completion: Path, words: list[str], offered: set[str]) -> None:

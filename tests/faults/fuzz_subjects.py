@@ -15,7 +15,7 @@ from handmade import colours, deep_colours, exif_block, unit
 from PIL import Image, ImageCms, features
 
 import palette
-from palette import api
+from palette import api, preparing
 from palette.cli.train import read_arguments
 from palette.config import merge, recipes, to_dict
 from palette.data.cache import CachedSource
@@ -222,7 +222,9 @@ def _texts(folder: Path) -> list[Subject]:
     report = folder / "report"
     workspace.claim(report, {"names": ["a"], "seed": 0, "answers": ["mean"]})
     picture = read(folder / "rgb.png").picture
-    api.degrade("bsr", folder / "rgb.png", folder / "degraded.png", records=folder / "bsr.jsonl")
+    preparing.degrade(
+        "bsr", folder / "rgb.png", folder / "degraded.png", records=folder / "bsr.jsonl"
+    )
     recipe = folder / "settings.toml"
     recipe.write_text(recipes()["sr3-64-256"].read_text())
     Gaussian(np.zeros(4), np.eye(4), 9).save(folder / "statistics.npz")

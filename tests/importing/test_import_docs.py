@@ -15,7 +15,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "importing.md"
 
 def test_they_parse() -> None:
     blocks = re.findall(r"```sh\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
-    lines = [shlex.split(line) for block in blocks for line in block.splitlines()]
+    whole = [block.replace("\\\n", " ") for block in blocks]
+    lines = [shlex.split(line) for block in whole for line in block.splitlines()]
     assert {line[1] for line in lines} == {"import", "restore", "train"}
     for program, name, *args in lines:
         assert program == "palette"

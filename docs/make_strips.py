@@ -54,7 +54,7 @@ def held(observation: Observation, side: int) -> Picture:
 def strip(model: Restorer, clean: Picture, *key: int | str) -> Picture:
     """What is held | mean answer | sample | original of a square picture; ``key`` of its damage."""
     side = clean.shape[0]
-    observation = model.task.degrade(clean, model.task.draw(Spec(side, side), rng(*key)))
+    observation = model.task.degrade(clean, model.task.draw(Spec(side, side), rng(1, *key)))
     (mean,) = model.restore_observations([observation], "mean")
     (sample,) = model.restore_observations([observation], "sample")
     gap = np.ones((side, GAP, 3), np.float32)
@@ -68,7 +68,7 @@ def sheet(model: Restorer, photos: list[Picture]) -> Picture:
     strips = []
     for row in range(ROWS):
         clean = cutter.crop(photos[row % len(photos)], rng(1, "sheet", row))
-        strips += [strip(model, clean, 1, "sheet", row, "damage")]
+        strips += [strip(model, clean, "sheet", row, "damage")]
         strips += [np.ones((GAP, strips[0].shape[1], 3), np.float32)]
     return np.concatenate(strips[:-1])
 
@@ -84,7 +84,7 @@ def main(name: str) -> None:
         if task in CROPS:
             photo, top, left = CROPS[task]
             clean = photos[photo][top : top + SIDE, left : left + SIDE]
-            write(out / f"{task}.jpg", strip(model, clean, 1, "strip"))
+            write(out / f"{task}.jpg", strip(model, clean, "strip"))
         if member in SHEETS:
             write(out / f"six-{member}.jpg", sheet(model, list(photos.values())))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -107,7 +108,7 @@ def test_what_was_changed_is_named(frozen: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("selection", [{"cut": 16}, {"distinct": True}, {"min_side": 8}])
 def test_a_side_of_a_pair_is_not_left_out(
-    frozen: Path, tmp_path: Path, selection: dict[str, int | bool]
+    frozen: Path, tmp_path: Path, selection: dict[str, Any]
 ) -> None:
     with pytest.raises(UserError, match="frozen pairs, which are packed whole"):
         palette.pack(frozen, tmp_path / "pairs.h5", **selection)

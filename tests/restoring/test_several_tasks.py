@@ -179,7 +179,7 @@ def test_a_model_says_how_it_answers(run: Path, picture: np.ndarray, tmp_path: P
     """By task, where nobody says otherwise nor chooses how samples are made."""
     model = palette.export(run, tmp_path / "model", mean=["inpainting", "denoising"])
     options: dict[str, Any] = {"precision": "fp32", "device": "cpu"}
-    for name, chosen, answer in (
+    asked_for: tuple[tuple[str, dict[str, Any], str], ...] = (
         ("denoising", {}, "mean"),
         ("denoising", {"tile": 64}, "mean"),
         ("denoising", {"steps": 2}, "sample"),
@@ -187,7 +187,8 @@ def test_a_model_says_how_it_answers(run: Path, picture: np.ndarray, tmp_path: P
         ("denoising", {"answer": "sample"}, "sample"),
         ("denoising", {"answer": "mean", "steps": 2}, "mean"),
         ("colorization", {}, "sample"),
-    ):
+    )
+    for name, chosen, answer in asked_for:
         asked = palette.load(model, task=name, **options, **chosen)
         assert asked.describe()["sampling"]["answer"] == answer, (name, chosen)
     own = palette.load(model, task="denoising", **options)

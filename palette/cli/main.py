@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
@@ -132,6 +133,8 @@ def _fail(message: str, code: int) -> int:
     if launch.ranks > 1:
         from palette.training.ranks import first_to_speak
 
+        # torchrun ends all ranks where one has; this one ends by itself, with a code of its own
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if not first_to_speak():
             return code
     print(f"palette: {message}", file=sys.__stderr__ if launch.rank else sys.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from palette.checkpoint import load_model, save_model
 from palette.config import DataConfig
 from palette.errors import UserError, nearest
 from palette.exporting.choices import Choices, Say
+from palette.types import Member
 
 
 def write(model: str | Path, out: Path, chosen: Choices, say: Say) -> None:
@@ -21,7 +23,12 @@ def write(model: str | Path, out: Path, chosen: Choices, say: Say) -> None:
 
 def save(model: str | Path, out: Path, chosen: Choices, card: str | None) -> None:
     """A model folder with this card, or a generated one."""
-    loaded, own = load_model(Path(model)), DataConfig()
+    if chosen.mean is None:
+        loaded = load_model(Path(model))
+    else:
+        loaded, members = read_model(model)
+        loaded = replace(loaded, info={**loaded.info, "answers": _answers(members, chosen.mean)})
+    own = DataConfig()
     data = replace(
         loaded.config.data,
         path=own.path,
@@ -29,15 +36,13 @@ def save(model: str | Path, out: Path, chosen: Choices, card: str | None) -> Non
         input=own.input,
         val_input=own.val_input,
     )
-    if chosen.mean is not None:
-        loaded = replace(loaded, info={**loaded.info, "answers": _answers(model, chosen.mean)})
     loaded = replace(loaded, config=replace(loaded.config, data=data))
     save_model(out, loaded, None if chosen.precision == "fp32" else torch.bfloat16, card)
 
 
-def _answers(model: str | Path, mean: tuple[str, ...]) -> dict[str, str]:
+def _answers(members: Sequence[Member], mean: tuple[str, ...]) -> dict[str, str]:
     """By the names of tasks; UserError for those that the model does not serve."""
-    known = [member.name for member in read_model(model)[1]]
+    known = [member.name for member in members]
     for name in mean:
         if name not in known:
             raise UserError(f"mean is {name!r}: {nearest(name, known)}")

@@ -56,7 +56,8 @@ class Restorer:
         self.members = tuple(members)
         self.member = self.members[number]
         self.task = self.member.task
-        self.sampling = sampling or own_sampling(model)
+        self._own = own_sampling(model)
+        self.sampling = sampling or self._own
         where = choose_device(device)
         denoiser = model.denoiser.to(where)
         form = choose(denoiser, precision, "restore") if isinstance(precision, str) else precision
@@ -278,8 +279,7 @@ class Restorer:
 
     def _answer(self, sampling: Sampling) -> Answer:
         """The model's own for this task; a sample where it is chosen how samples are made."""
-        own = own_sampling(self.model)
-        if replace(sampling, tile=own.tile) != own:
+        if replace(sampling, tile=self._own.tile) != self._own:
             return "sample"
         with understood(Path("model.json")):
             answers: dict[str, Answer] = self.model.info.get("answers", {})

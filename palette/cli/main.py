@@ -74,6 +74,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _fail("interrupted", INTERRUPTED)
     except Exception as error:
+        if argv is None and launched().ranks > 1:
+            # torchrun ends all ranks where one has; this one ends by itself, with a code of its own
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
         known = as_ours(error)
         if known is None or "PALETTE_TRACEBACK" in os.environ:
             if launched().rank:
@@ -133,8 +136,6 @@ def _fail(message: str, code: int) -> int:
     if launch.ranks > 1:
         from palette.training.ranks import first_to_speak
 
-        # torchrun ends all ranks where one has; this one ends by itself, with a code of its own
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if not first_to_speak():
             return code
     print(f"palette: {message}", file=sys.__stderr__ if launch.rank else sys.stderr)

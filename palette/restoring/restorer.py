@@ -240,10 +240,11 @@ class Restorer:
         restored: list[Picture] = []
         for group in self._groups(conditions, sampling):
             here = slice(len(restored), len(restored) + len(group))
+            height, width = group[0].x.shape[:2]
             batch = self.solver.batch(group, keys[here], sampling)
+            group.clear()  # the batch has them: pictures can be large
             coarse = self._coarse(observations[here], keys[here], sampling)
             pictures = self._mean_of_samples(replace(batch, coarse=coarse))
-            height, width = group[0].x.shape[:2]
             restored += [
                 self._finished(picture[:height, :width], observation)
                 for picture, observation in zip(pictures, observations[here], strict=True)

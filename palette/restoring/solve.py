@@ -8,7 +8,7 @@ share a batch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -78,18 +78,18 @@ def sample(
     denoise: Denoise,
     noise: Noise,
     clip: Clip,
-    guess: Tensor,
+    guess: Callable[[], Tensor],
     known: Tensor | None = None,
 ) -> Tensor:
     """Run the sampler: what is diffused, (B, 3, H, W), clean.
 
-    ``guess`` is what the condition itself would answer; ``known`` holds the known pixels of a
+    ``guess`` makes what the condition itself would answer; ``known`` holds the known pixels of a
     picture with a hole, 0 in it, and ``clip`` puts them back by
     :func:`palette.diffusion.steps.hold`.
     """
     start = known
     if sampling.answer != "mean" and sampling.start == "condition":
-        start = guess
+        start = guess()
     elif sampling.answer != "mean" and sampling.start == "mean":
         first = levels(replace(sampling, answer="mean"), schedule)
         # noise of its own: the sample's start must not know what the estimate has seen
@@ -187,7 +187,7 @@ class Solver:
     def solve(self, batch: Batch) -> NDArray[np.float32]:
         """The answers, (B, H, W, 3) in [0, 1], padded as the batch is."""
         y = self._solved(batch)
-        return (y + 1).div_(2).clamp_(0, 1).permute(0, 2, 3, 1).float().cpu().numpy()
+        return y.add_(1).div_(2).clamp_(0, 1).permute(0, 2, 3, 1).float().cpu().numpy()
 
     def _solved(self, batch: Batch) -> Tensor:
         """The answers, (B, 3, H, W) in [−1, 1]."""
@@ -207,9 +207,16 @@ class Solver:
             assert batch.coarse.region is not None
             coarse = self._solved(batch.coarse)
             clip = following(clip, self.target, x, region, coarse, batch.coarse.region)
-        guess, known = self.target.guess(x), None
+
+        def guess() -> Tensor:  # made where it is asked for: pictures can be large
+            z = self.target.guess(x)
+            if region is None:
+                return z
+            return (z * (1 - region)).contiguous()  # the hole of x may be noise
+
+        known = None
         if region is not None:
-            guess = known = (guess * (1 - region)).contiguous()  # the hole of x may be noise
+            known = guess()
             clip = hold(clip, known, region)
         noise = self._noise(batch)
         z = sample(sampling, self.schedule, denoise, noise, clip, guess, known)

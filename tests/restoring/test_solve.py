@@ -35,7 +35,7 @@ class Counting:
 def run(sampling: Sampling, guess: float = 0.0) -> tuple[Counting, torch.Tensor]:
     denoise = Counting(0.25)
     noise = lambda k: torch.randn(1, 3, 4, 4, generator=torch.Generator().manual_seed(k + 1))  # noqa: E731
-    start = torch.full((1, 3, 4, 4), guess)
+    start = lambda: torch.full((1, 3, 4, 4), guess)  # noqa: E731
     return denoise, sample(sampling, SCHEDULE, denoise, noise, lambda z: z.clamp(-1, 1), start)
 
 
@@ -78,7 +78,7 @@ def test_a_start_from_the_condition_holds_the_guess() -> None:
 
     guess = torch.full((1, 3, 16, 16), 0.7)
     clip = lambda z: z  # noqa: E731
-    sample(sampling, SCHEDULE, denoise, lambda k: torch.zeros_like(guess), clip, guess)
+    sample(sampling, SCHEDULE, denoise, lambda k: torch.zeros_like(guess), clip, lambda: guess)
     torch.testing.assert_close(seen[0], guess * torch.sigmoid(torch.tensor(5.0)).sqrt())
 
 

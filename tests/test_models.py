@@ -98,11 +98,15 @@ def test_a_folder_of_its_name_may_hold_pictures(
     assert main(["info", "photos"]) == 0
 
 
-def test_its_name_alone_is_no_picture(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("paths", [["photos", "two.png"], ["two.png"]])
+def test_a_picture_alone_has_no_place_to_go(
+    paths: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert main(["restore", "photos", "two.png"]) == 2
+    assert main(["restore", *paths]) == 2
     assert "two.png has no place to go" in capsys.readouterr().err
 
 

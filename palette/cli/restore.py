@@ -33,11 +33,18 @@ class Restore:
     of three or more it is the model.
     """
 
-    model: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="[MODEL]")]
+    model: Annotated[
+        tyro.conf.Positional[Path], tyro.conf.arg(metavar="[MODEL]", help_behavior_hint="")
+    ]
     """A run folder, a model folder or the name of a model of the package."""
-    source: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="IN")]
+    source: Annotated[
+        tyro.conf.Positional[Path | None], tyro.conf.arg(metavar="IN", help_behavior_hint="")
+    ] = None
     """A picture, or a folder of pictures."""
-    more: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="[IN ...] OUT")]
+    more: Annotated[
+        tyro.conf.Positional[tuple[Path, ...]],
+        tyro.conf.arg(metavar="[IN ...] OUT", help_behavior_hint=""),
+    ] = ()
     """More of them, and last the output: a picture file (for one picture), or a folder."""
     task: str | None = None
     """Which of its tasks, for a model that has several."""
@@ -71,6 +78,7 @@ def read_arguments(args: Sequence[str]) -> Restore:
 def run(args: Restore) -> int:
     shard = parse_shard(args.shard)
     args = _with_its_model(args)
+    assert args.source is not None
     *sources, out = args.source, *args.more
     for path in (*sources, out):
         if str(path) == "-":
@@ -95,9 +103,10 @@ def _with_its_model(args: Restore) -> Restore:
                 stacklevel=2,
             )
         return args
-    if find(args.model) is not None and not also_pictures(args.model):
+    if args.source is None or (find(args.model) is not None and not also_pictures(args.model)):
         raise UserError(
-            f"{args.source} has no place to go: give an output file or folder behind it"
+            f"{args.source or args.model} has no place to go: give an output file or folder "
+            f"behind it"
         )
     return replace(args, model=Path(DEFAULT), source=args.model, more=(args.source,))
 

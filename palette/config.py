@@ -46,6 +46,9 @@ class DiffusionConfig:
     noise_share: float = 0.5
     """Of the schedule normal: examples whose target is next to pure noise, which teach the answer
     of one evaluation."""
+    mean_share: float = 0.0
+    """Examples that are shown no noisy picture, y_t = 0: with any, the mean answer starts from that
+    and not from noise, whose traces it then does not have."""
     p: Literal[1, 2] = 2
     """The ε-loss is |error|^p."""
     weight: Literal["constant", "inverse-gamma", "min-snr"] = "inverse-gamma"
@@ -60,7 +63,8 @@ class DiffusionConfig:
     `palette restore --guidance` uses it."""
 
     def __post_init__(self) -> None:
-        for name, usual in {"drop_condition": 0.1, "noise_share": 0.5}.items():
+        shares = {"drop_condition": 0.1, "noise_share": 0.5, "mean_share": 0.25}
+        for name, usual in shares.items():
             value = getattr(self, name)
             if not 0 <= value < 1:
                 raise UserError(f"diffusion.{name} is {value}: it must be in [0, 1), e.g. {usual}")

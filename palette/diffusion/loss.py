@@ -145,6 +145,15 @@ def diffuse(y: Tensor, noise: Tensor, gamma: Tensor) -> Tensor:
     return g.sqrt() * y + (1 - g).sqrt() * noise
 
 
+def hiding(y: Tensor, gamma: Tensor) -> Tensor:
+    """The ε that leaves y_t = 0: −√(γ/(1−γ))·y, with which a network is shown nothing but x.
+
+    The error of ε̂ is then −√(γ/(1−γ)) times that of ŷ, so the same loss teaches E[y|x]: SR3's
+    regression baseline (Saharia et al. 2021).
+    """
+    return -(gamma / (1 - gamma)).sqrt()[:, None, None, None] * y
+
+
 def epsilon_loss(
     denoise: Callable[[Tensor, Tensor, Tensor], Tensor],
     x: Tensor,

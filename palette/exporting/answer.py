@@ -38,6 +38,7 @@ class MeanAnswer(nn.Module):
         super().__init__()
         solver, task = restorer.solver, restorer.task
         self.denoiser, self.target = solver.denoiser, solver.target
+        self.hides = solver.hides
         (self.level,) = levels_of(levels(Sampling(answer="mean"), solver.schedule))
         self.register_buffer("number", torch.tensor([solver.task]), persistent=False)
         self.show = _shown_by(restorer.member.name, task)
@@ -46,12 +47,15 @@ class MeanAnswer(nn.Module):
 
     number: Tensor
 
-    def forward(self, picture: Tensor, noise: Tensor, mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self, picture: Tensor, noise: Tensor | None = None, mask: Tensor | None = None
+    ) -> Tensor:
         """(1, 3, h, w) in [0, 1] → (1, 3, H, W) in [0, 1], larger by the scale of the task.
 
-        ``noise`` (1, 3, n, m) is standard normal, what the evaluation starts from; it is repeated
-        to the size of the answer. ``mask`` (1, 1, h, w) is 1 where the picture is missing, for
-        tasks that fill holes and for no others.
+        ``noise`` (1, 3, n, m) is standard normal, what the evaluation of a model starts from that
+        was trained without ``diffusion.mean_share``; it is repeated to the size of the answer.
+        ``mask`` (1, 1, h, w) is 1 where the picture is missing, for tasks that fill holes and for
+        no others.
         """
         picture = picture.clamp(0, 1)
         missing = torch.zeros_like(picture[:, :1]) if mask is None else (mask > 0.5).float()
@@ -65,7 +69,7 @@ class MeanAnswer(nn.Module):
             restored = pictures.with_luma(restored, shown)
         return restored if self.coloured else pictures.grey_like(restored, picture)
 
-    def _mean(self, x: Tensor, missing: Tensor, noise: Tensor) -> Tensor:
+    def _mean(self, x: Tensor, missing: Tensor, noise: Tensor | None) -> Tensor:
         """ŷ in [−1, 1], padded to the network's stride."""
         architecture = self.denoiser.unet.architecture
         x, known = pictures.padded(x, architecture.stride), None
@@ -77,12 +81,16 @@ class MeanAnswer(nn.Module):
         shown = x
         if architecture.mask:
             shown = torch.cat([x, torch.zeros_like(x[:, :1]) if region is None else region], dim=1)
-        drawn = self.target.project(pictures.repeated(noise, *x.shape[2:]))
 
         def denoise(y_t: Tensor, gamma: Tensor) -> Tensor:
             return self.target.project(self.denoiser(shown, y_t, gamma, task=self.number))
 
-        start = begin(self.level, lambda k: drawn, known)
+        if self.hides:
+            start = torch.zeros_like(x)
+        else:
+            assert noise is not None
+            drawn = self.target.project(pictures.repeated(noise, *x.shape[2:]))
+            start = begin(self.level, lambda k: drawn, known)
         return self.target.decode(estimate(denoise, start, self.level, clip), x)
 
 

@@ -51,14 +51,14 @@ def own_noise() -> Tensor:
 
 
 def mean_graph(restorer: Restorer) -> Graph:
-    """``mean``: picture, noise and, for tasks that fill holes, mask → restored."""
+    """``mean``: picture, noise (unless it starts from none) and mask (for holes) → restored."""
     least = max(LEAST_SIDE, restorer.solver.stride + 1)
     height, width = Dim("height", min=least), Dim("width", min=least)
-    inputs = {"picture": torch.rand(1, 3, least + 28, least + 41), "noise": own_noise()}
-    sizes: dict[str, Any] = {
-        "picture": {2: height, 3: width},
-        "noise": {2: Dim("noise_height"), 3: Dim("noise_width")},
-    }
+    inputs = {"picture": torch.rand(1, 3, least + 28, least + 41)}
+    sizes: dict[str, Any] = {"picture": {2: height, 3: width}}
+    if not restorer.solver.hides:
+        inputs["noise"] = own_noise()
+        sizes["noise"] = {2: Dim("noise_height"), 3: Dim("noise_width")}
     if restorer.task.masked:
         inputs["mask"], sizes["mask"] = torch.zeros(1, 1, least + 28, least + 41), sizes["picture"]
     return Graph(MEAN, MeanAnswer(restorer).eval(), inputs, sizes, "restored")

@@ -36,9 +36,10 @@ def noise_of(restorer: Restorer, observation: Observation, seed: int = 0) -> Ten
 
 
 def as_inputs(restorer: Restorer, observation: Observation, seed: int = 0) -> dict[str, Tensor]:
-    """What the mean answer takes, with palette's own noise."""
+    """What the mean answer takes; where it starts from noise, palette's own."""
     inputs = {"picture": _tensor(observation.picture)}
-    inputs["noise"] = noise_of(restorer, observation, seed)
+    if not restorer.solver.hides:
+        inputs["noise"] = noise_of(restorer, observation, seed)
     if observation.mask is not None:
         inputs["mask"] = _tensor(observation.mask[..., None].astype(np.float32))
     return inputs

@@ -21,14 +21,12 @@ The answer of one evaluation, E[y|x]: smooth, and near the truth.
 | | | |
 |---|---|---|
 | `picture` | (1, 3, h, w) float32 | RGB in [0, 1], any height and width$least |
-$mask| `noise` | (1, 3, n, m) float32 | standard normal, repeated to the size. $default |
-| `restored` | (1, 3, $size) float32 | RGB in [0, 1] |
+$mask$noise| `restored` | (1, 3, $size) float32 | RGB in [0, 1] |
 
 ```python
 $code```
 
-The evaluation starts from the noise. palette keys it by the picture and the seed: given the same
-noise, the answer is palette's own to 1e-4; another noise makes another draw of it.$holes
+$start$holes
 
 ## epsilon: the network
 
@@ -57,18 +55,23 @@ Image.fromarray(array).save("restored.png")
 ONNX = """\
 import onnxruntime
 {read}inputs = {{"picture": tensor("photo.png", "RGB"){mask}}}
-onnxruntime.set_default_logger_severity(3)  # noise has a default, which it would warn of
-session = onnxruntime.InferenceSession("mean.onnx")
+{noise}session = onnxruntime.InferenceSession("mean.onnx")
 (restored,) = session.run(None, inputs)
 {save}"""
 TORCH = """\
 import torch
 {read}inputs = {{"picture": tensor("photo.png", "RGB"){mask}}}
 inputs = {{name: torch.from_numpy(value) for name, value in inputs.items()}}
-noise = torch.randn(1, 3, 256, 256, generator=torch.Generator().manual_seed(0))
-mean = torch.export.load("mean.pt2").module()
-restored = mean(**inputs, noise=noise).numpy()
+{noise}mean = torch.export.load("mean.pt2").module()
+restored = mean(**inputs).numpy()
 {save}"""
+QUIET = """\
+onnxruntime.set_default_logger_severity(3)  # noise has a default, which it would warn of
+"""
+DRAWN = """\
+draws = torch.Generator().manual_seed(0)
+inputs["noise"] = torch.randn(1, 3, 256, 256, generator=draws)
+"""
 
 
 def for_graphs(restorer: Restorer, usage: str) -> str:
@@ -79,15 +82,20 @@ def for_graphs(restorer: Restorer, usage: str) -> str:
     mask = ', "mask": tensor("hole.png", "L")' if task.masked else ""
     more = ", `strength` (B,)" * architecture.strength
     more += f", `task` (B,) int64, here {restorer.solver.task}" if architecture.tasks else ""
-    default = f"Left out: one of {NOISE_SIDE}² that is in the file"
+    left_out = (
+        f"Left out: one of {NOISE_SIDE}² that is in the file" if usage is ONNX else "Your own"
+    )
+    hides = restorer.solver.hides
+    first = "" if hides else QUIET if usage is ONNX else DRAWN
     return GRAPHS.substitute(
         task=restorer.member.name,
         digest=restorer.digest,
         least="" if usage is ONNX else f" from {least} on",
         mask="| `mask` | (1, 1, h, w) float32 | 1 where the picture is missing |\n" * task.masked,
-        default=default if usage is ONNX else "Your own",
+        noise="" if hides else NOISE.format(left_out),
+        start=FROM_NOTHING if hides else FROM_NOISE,
         size="h, w" if task.scale is None else f"{task.scale}·h, {task.scale}·w",
-        code=usage.format(read=READ, save=SAVE, mask=mask),
+        code=usage.format(read=READ, save=SAVE, mask=mask, noise=first),
         holes=_HOLES * task.masked,
         shown=3 + bool(architecture.mask),
         more=more,
@@ -99,6 +107,13 @@ def for_graphs(restorer: Restorer, usage: str) -> str:
     )
 
 
+NOISE = """\
+| `noise` | (1, 3, n, m) float32 | standard normal, repeated to the size. {} |
+"""
+FROM_NOISE = """\
+The evaluation starts from the noise. palette keys it by the picture and the seed: given the same
+noise, the answer is palette's own to 1e-4; another noise makes another draw of it."""
+FROM_NOTHING = "The evaluation starts from no noise: the answer is palette's own to 1e-4."
 _HOLES = (
     "\nHoles that are deeper than three quarters of the side of the training crops follow a "
     "reduced\npicture in palette, which this file does not."

@@ -63,7 +63,9 @@ class Restorer:
         form = choose(denoiser, precision, "restore") if isinstance(precision, str) else precision
         schedule = SCHEDULES[model.config.diffusion.schedule]
         target = model.targets[number].for_all()
-        self.solver = Solver(form.for_restoring(denoiser), form, where, target, schedule, number)
+        hides = model.config.diffusion.mean_share > 0
+        network = form.for_restoring(denoiser)
+        self.solver = Solver(network, form, where, target, schedule, number, hides)
 
     def __repr__(self) -> str:
         does = f"{self.member.name}, {self.answer} answer"

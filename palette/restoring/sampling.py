@@ -59,7 +59,7 @@ class Sampling(Route):
     """How an answer is computed; the defaults are what the documentation measures."""
 
     answer: Literal["auto", Answer] = "auto"
-    """mean: one evaluation from pure noise, E[y|x], the regression answer, smooth and near the
+    """mean: one evaluation, E[y|x], the regression answer, smooth and near the
     truth. sample: a draw from the posterior, with detail. auto: what the model says of the task,
     samples where it says nothing or where something else is chosen of how they are made."""
     samples: int = 1

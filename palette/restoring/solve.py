@@ -80,20 +80,28 @@ def sample(
     clip: Clip,
     guess: Callable[[], Tensor],
     known: Tensor | None = None,
+    nothing: Noise | None = None,
 ) -> Tensor:
     """Run the sampler: what is diffused, (B, 3, H, W), clean.
 
     ``guess`` makes what the condition itself would answer; ``known`` holds the known pixels of a
     picture with a hole, 0 in it, and ``clip`` puts them back by
-    :func:`palette.diffusion.steps.hold`.
+    :func:`palette.diffusion.steps.hold`. ``nothing`` makes the y_t = 0 that the mean answer starts
+    from; without, it starts from noise.
     """
-    start = known
-    if sampling.answer != "mean" and sampling.start == "condition":
-        start = guess()
-    elif sampling.answer != "mean" and sampling.start == "mean":
+
+    def mean(noise: Noise) -> Tensor:
         first = levels(replace(sampling, answer="mean"), schedule)
+        return ddim(denoise, first, nothing or noise, clip, None if nothing else known)
+
+    if sampling.answer == "mean":
+        return mean(noise)
+    start = known
+    if sampling.start == "condition":
+        start = guess()
+    elif sampling.start == "mean":
         # noise of its own: the sample's start must not know what the estimate has seen
-        start = ddim(denoise, first, lambda k: noise(-1), clip, known)
+        start = mean(lambda k: noise(-1))
     return sampler_of(sampling)(denoise, levels(sampling, schedule), noise, clip, start)
 
 
@@ -158,6 +166,8 @@ class Solver:
     schedule: Schedule
     task: int = 0
     """The number of the task, for networks that serve several."""
+    hides: bool = False
+    """Whether the mean answer starts from y_t = 0: what ``diffusion.mean_share`` taught."""
 
     @property
     def stride(self) -> int:
@@ -219,7 +229,8 @@ class Solver:
             known = guess()
             clip = hold(clip, known, region)
         noise = self._noise(batch)
-        z = sample(sampling, self.schedule, denoise, noise, clip, guess, known)
+        nothing = partial(self._nothing, batch) if self.hides else None
+        z = sample(sampling, self.schedule, denoise, noise, clip, guess, known, nothing)
         return self.target.decode(z, x)
 
     def _network(self, strength: float) -> Network:
@@ -242,6 +253,9 @@ class Solver:
             return self.target.project(drawn.to(self.device))
 
         return noise
+
+    def _nothing(self, batch: Batch, k: int) -> Tensor:
+        return torch.zeros(len(batch.seeds), 3, *batch.x.shape[2:], device=self.device)
 
     def _tiles(self, batch: Batch) -> Tiles | None:
         """Two tiles or more of a single picture; None where the network sees it whole."""

@@ -23,7 +23,7 @@ from palette.data.loader import of_worker
 from palette.data.sources import Source
 from palette.data.split import split
 from palette.diffusion.guidance import drop_condition
-from palette.diffusion.loss import epsilon_loss
+from palette.diffusion.loss import epsilon_loss, hiding
 from palette.errors import Diverged, PaletteError, Preempted
 from palette.extras import require
 from palette.machine.format import autocast
@@ -154,13 +154,16 @@ def optimizer_step(state: State, feed: Iterator[Batch], config: RunConfig) -> tu
     u = torch.rand((images, 3), generator=generator(config.seed, "levels", step))
     gamma, importance = state.draws.draw(u[:, :2])  # (images,), those of all ranks
     drop = u[:, 2] < config.diffusion.drop_condition
+    hide = _hidden(images, config, step)
+    gamma = gamma.where(~hide, state.draws.schedule.gamma_min)
+    importance = importance.where(~hide, 1.0)
     losses = []
     state.optimizer.zero_grad(set_to_none=True)
     for batch in feed:
         here = slice(batch.positions.start - first, batch.positions.stop - first)
         last = here.stop == part.stop
         with synchronizing(state.network, last):
-            loss = _losses(state, batch, gamma[here], drop[here], config)
+            loss = _losses(state, batch, gamma[here], drop[here], hide[here], config)
             mean = (importance[here].to(loss.device) * loss).sum() / len(part)
             state.scaler.scale(mean).backward()
         losses.append(loss.detach())
@@ -185,8 +188,17 @@ def optimizer_step(state: State, feed: Iterator[Batch], config: RunConfig) -> tu
     return loss, norm
 
 
-def _losses(state: State, batch: Batch, gamma: Tensor, drop: Tensor, config: RunConfig) -> Tensor:
-    """The ε-loss of each example, (B,). ``gamma`` (B,), ``drop`` (B,) hides the condition."""
+def _hidden(images: int, config: RunConfig, step: int) -> Tensor:
+    """Which examples, (images,), are shown no noisy picture."""
+    share = config.diffusion.mean_share
+    return torch.rand(images, generator=generator(config.seed, "hidden", step)) < share
+
+
+def _losses(
+    state: State, batch: Batch, gamma: Tensor, drop: Tensor, hide: Tensor, config: RunConfig
+) -> Tensor:
+    """The ε-loss of each example, (B,). ``gamma`` (B,); ``drop`` and ``hide`` (B,) are those whose
+    condition and whose noisy picture is hidden."""
     diffusion, seed, device = config.diffusion, config.seed, state.ranks.device
     target, x = state.targets_of(batch.task), batch.x
     y = target.encode(batch.y, x)  # (B, 3, H, W)
@@ -196,6 +208,8 @@ def _losses(state: State, batch: Batch, gamma: Tensor, drop: Tensor, config: Run
     key_dropouts(state.denoiser, [entropy(seed, "dropout", place) for place in batch.positions])
     denoise = target.projected(partial(state.network, strength=batch.strength, task=batch.task))
     gamma = gamma.to(device, non_blocking=True)
+    if diffusion.mean_share:
+        noise = torch.where(hide.to(device)[:, None, None, None], hiding(y, gamma), noise)
     with autocast(device, state.format.dtype):
         p, weight, seen = diffusion.p, diffusion.weight, target.as_in_picture
         return epsilon_loss(denoise, x, y, gamma, noise, batch.region, p, weight, seen)

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 import torch
 
-from palette.diffusion.loss import WEIGHTS, diffuse, epsilon_loss
+from palette.diffusion.loss import WEIGHTS, diffuse, epsilon_loss, hiding
 from palette.network.architecture import Architecture
 from palette.network.denoiser import Denoiser
 
@@ -96,3 +96,15 @@ def test_with_the_skip_the_weighted_loss_is_that_of_v(pictures: tuple[torch.Tens
     best = g.sqrt() * noise - (1 - g).sqrt() * y
     expected = ((F - best) ** 2).mean(dim=(1, 2, 3))
     torch.testing.assert_close(loss, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_hidden_picture_teaches_its_mean(pictures: tuple[torch.Tensor, ...]) -> None:
+    """y_t = 0, and the loss in ε is that of ŷ = (y_t − √(1−γ)·ε̂)/√γ, times (γ/(1−γ))."""
+    x, y, _, gamma = pictures
+    noise = hiding(y, gamma)
+    torch.testing.assert_close(diffuse(y, noise, gamma), torch.zeros_like(y), rtol=0, atol=1e-6)
+    eps = torch.randn(y.shape, generator=torch.Generator().manual_seed(3))
+    loss = epsilon_loss(lambda *_: eps, x, y, gamma, noise)
+    ratio = gamma / (1 - gamma)
+    estimate = -eps / ratio.sqrt()[:, None, None, None]
+    torch.testing.assert_close(loss, ratio * ((estimate - y) ** 2).mean(dim=(1, 2, 3)))

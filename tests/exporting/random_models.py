@@ -33,12 +33,14 @@ def random_network(size: int = 32, **architecture: Any) -> Denoiser:
     return denoiser.requires_grad_(False).eval()
 
 
-def random_model(folder: Path, task: str, options: dict[str, Any], **architecture: Any) -> Path:
+def random_model(
+    folder: Path, task: str, options: dict[str, Any], mean_share: float = 0, **architecture: Any
+) -> Path:
     """A model folder for a task, or for several by the task "generalist"."""
     denoiser = random_network(**architecture)
     members = make_trainable(task, options).members()
     settings = {"task": task, "options": options, "model": {**SMALL, **architecture}}
-    settings["data"] = {"size": 32}
+    settings |= {"data": {"size": 32}, "diffusion": {"mean_share": mean_share}}
     targets = tuple(
         Target(member.task.target != "picture", 0.3, member.task.target == "chroma", 1.5)
         for member in members

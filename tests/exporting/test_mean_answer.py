@@ -17,8 +17,9 @@ from palette.degradations.resize import resize
 from palette.exporting import pictures
 from palette.exporting.answer import FILLS, MeanAnswer
 from palette.exporting.choices import Choices
-from palette.exporting.graphs import own_noise
+from palette.exporting.graphs import mean_graph, own_noise
 from palette.exporting.parity import as_inputs, check_mean, tolerance_of
+from palette.exporting.readmes import ONNX, TORCH, for_graphs
 from palette.exporting.write import restorer_of
 from palette.restoring.pictures import padded
 from palette.seeding import rng
@@ -76,6 +77,16 @@ def test_it_is_what_restore_returns(tmp_path: Path) -> None:
     np.testing.assert_allclose(as_picture(MeanAnswer(restorer)(**inputs)), own, atol=2e-5)
     inputs["noise"] = own_noise()
     assert np.abs(as_picture(MeanAnswer(restorer)(**inputs)) - own).max() > 1e-3
+
+
+@pytest.mark.parametrize("task", ["denoising", "colorization", "inpainting"])
+def test_without_noise_where_the_model_starts_from_none(task: str, tmp_path: Path) -> None:
+    restorer = restorer_of(random_model(tmp_path / "m", task, {}, mean_share=0.3), Choices())
+    mean = MeanAnswer(restorer)
+    assert check_mean(restorer, lambda inputs: mean(**inputs), "graph") < 2e-5
+    assert "noise" not in mean_graph(restorer).inputs
+    for usage in (ONNX, TORCH):
+        assert "noise" not in for_graphs(restorer, usage).replace("starts from no noise", "")
 
 
 def test_grey_stays_grey(tmp_path: Path) -> None:

@@ -82,6 +82,26 @@ def test_a_start_from_the_condition_holds_the_guess() -> None:
     torch.testing.assert_close(seen[0], guess * torch.sigmoid(torch.tensor(5.0)).sqrt())
 
 
+@pytest.mark.parametrize("sampling", [{"answer": "mean"}, {"start": "mean", "steps": 2}])
+def test_a_mean_without_noise_starts_from_nothing(sampling: dict[str, Any]) -> None:
+    """Also where pixels are known: training shows y_t = 0 whole."""
+    seen: list[torch.Tensor] = []
+
+    def denoise(y_t: torch.Tensor, gamma: torch.Tensor) -> torch.Tensor:
+        seen.append(y_t.clone())
+        return torch.zeros_like(y_t)
+
+    known = torch.full((1, 3, 16, 16), 0.7)
+    zeros = lambda k: torch.zeros_like(known)  # noqa: E731
+    noise = lambda k: torch.ones_like(known)  # noqa: E731
+    clip = lambda z: z  # noqa: E731
+    asked = Sampling(**sampling)
+    sample(asked, SCHEDULE, denoise, noise, clip, lambda: known, known, zeros)
+    assert not seen[0].any()
+    assert all(y_t.any() for y_t in seen[1:])
+    assert len(seen) == (1 if asked.answer == "mean" else 2)
+
+
 @pytest.mark.parametrize(
     ("sampling", "least"),
     [

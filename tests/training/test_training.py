@@ -18,12 +18,14 @@ from palette.cli.main import main
 from palette.config import merge, read_toml
 from palette.data.loader import batches
 from palette.diffusion.loss import LUMA, Targets, epsilon_loss
+from palette.diffusion.schedule import GAMMA_MIN
 from palette.errors import Diverged, UserError
 from palette.network.denoiser import Denoiser
 from palette.seeding import normal, rng
 from palette.tasks import TASKS, Generalist, trainable
 from palette.tasks.base import WholePictureTask
 from palette.training import loop as training
+from palette.training.validation import ANSWERS
 from palette.types import Spec
 
 
@@ -79,6 +81,40 @@ def test_a_network_of_colours_sees_no_luma(
     lumas = [(y_t * torch.tensor(LUMA)[:, None, None]).sum(dim=1).abs() for y_t in seen]
     assert lumas[0].max() < 1e-4
     assert lumas[1].max() > 1  # of the other task
+
+
+def test_a_share_of_the_examples_is_shown_no_noisy_picture(
+    tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the lowest γ; the mean answer of such a model has no noise in it, its samples have."""
+    seen: list[tuple[torch.Tensor, ...]] = []
+    forward = Denoiser.forward
+
+    def watched(network: Denoiser, x: torch.Tensor, y_t: torch.Tensor, gamma: torch.Tensor, **more):
+        seen.append((y_t.detach(), gamma.detach()))
+        return forward(network, x, y_t, gamma, **more)
+
+    layer = {"diffusion": {"mean_share": 0.4, "noise_share": 0.0}, "train": {"batch": 16}}
+    crops = training_set("inpainting", photos, layer, {"steps": 4})
+    with monkeypatch.context() as patch:
+        patch.setattr(Denoiser, "forward", watched)
+        training.train(crops.config, crops.members, crops.source, None, tmp_path / "run")
+    y_t, gamma = (torch.cat(parts) for parts in zip(*seen[:4], strict=True))
+    hidden = y_t.abs().amax(dim=(1, 2, 3)) < 1e-6
+    assert len(hidden) == 64
+    assert 0.2 < hidden.float().mean() < 0.6
+    torch.testing.assert_close(gamma[hidden], torch.full_like(gamma[hidden], GAMMA_MIN))
+    assert (gamma[~hidden] > GAMMA_MIN).any()
+    model = palette.load(tmp_path / "run", steps=2)
+    picture = rng(0).random((32, 32, 3), dtype=np.float32)
+    mask = np.zeros((32, 32), bool)
+    mask[8:20, 8:20] = True
+    one, two = (
+        {answer: model.restore(picture, mask=mask, answer=answer, seed=s) for answer in ANSWERS}
+        for s in (1, 2)
+    )
+    np.testing.assert_array_equal(one["mean"], two["mean"])
+    assert np.any(one["sample"] != two["sample"])
 
 
 def test_a_new_run_overwrites_nothing(tmp_path: Path, photos: Path) -> None:

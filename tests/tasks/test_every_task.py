@@ -62,6 +62,19 @@ def test_the_condition_has_the_size_of_the_target(name: str, picture: np.ndarray
         np.testing.assert_allclose(condition.x, 2 * baseline - 1, atol=1e-6)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (2, 3), (33, 40)])
+@pytest.mark.parametrize("name", DRAWN)
+def test_classical_ways_have_the_size_of_the_target(name: str, size: tuple[int, int]) -> None:
+    task = TASKS[name]()
+    height, width = (-(-side // task.multiple) * task.multiple for side in size)
+    clean = rng(0, "clean").random((height, width, 3), dtype=np.float32)
+    for way in task.classical.values():
+        made = way(observed(task, clean))
+        assert made.shape == clean.shape
+        assert made.dtype == np.float32
+        assert 0 <= made.min() <= made.max() <= 1
+
+
 @pytest.mark.parametrize("name", DRAWN)
 def test_finishing_the_truth_gives_the_truth(name: str, picture: np.ndarray) -> None:
     task = TASKS[name]()

@@ -1,6 +1,6 @@
 """A picture of 2048² in tiles: memory against one tile batch and the canvas, seams, time.
 
-    python benchmarks/tiles.py [--model PATH] [--side 2048] [--steps 3] [--tile 512]
+    python benchmarks/tiles.py [--model PATH [--task NAME]] [--side 2048] [--steps 3] [--tile 512]
 
 Super-resolution ×4 of a mosaic of the photographs that scikit-image ships, by ``--model`` or,
 without one, by a `tiny` network trained here for 60 steps: it knows little, but its answers depend
@@ -95,9 +95,12 @@ def _status(field: str) -> float:
     return 1024.0 * int(kilobytes)
 
 
-def run_case(case: str, folder: Path, model: Path, steps: int, tile: int) -> dict[str, float]:
+def run_case(
+    case: str, folder: Path, model: Path, task: str | None, steps: int, tile: int
+) -> dict[str, float]:
     """In a fresh process: "batch" runs the network once, the others restore and save."""
-    restorer = palette.load(model, steps=steps, tile=tile if case == "tiled" else 1 << 20)
+    chosen = tile if case == "tiled" else 1 << 20
+    restorer = palette.load(model, task=task, steps=steps, tile=chosen)
     restorer.restore(np.zeros((16, 16, 3), np.float32))  # libraries, kernels
     device, stride = restorer.solver.device, restorer.solver.stride
     if case == "batch":
@@ -133,7 +136,8 @@ def evaluate(restorer: Restorer, tiles: Tiles, at_once: int) -> torch.Tensor:
     """One tile batch: what the network takes for it, inputs and answer included."""
     solver = restorer.solver
     shape = (at_once, 3, tiles.height, tiles.width)
-    x, y_t = (torch.randn(shape, device=solver.device) for _ in range(2))
+    shown = (at_once, 3 + solver.denoiser.unet.architecture.takes_mask, *shape[2:])
+    x, y_t = (torch.randn(each, device=solver.device) for each in (shown, shape))
     gamma = torch.full((1,), 0.5, device=solver.device)
     with autocast(solver.device, solver.format.dtype):
         return solver.denoiser(x, y_t, gamma)
@@ -163,6 +167,7 @@ def psnr(a: np.ndarray, b: np.ndarray) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path)
+    parser.add_argument("--task", help="which, of a model that has several")
     parser.add_argument("--side", type=int, default=2048)
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--tile", type=int, default=512)
@@ -170,12 +175,13 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.case:
-        print(json.dumps(run_case(args.case, args.folder, args.model, args.steps, args.tile)))
+        asked = args.case, args.folder, args.model, args.task, args.steps, args.tile
+        print(json.dumps(run_case(*asked)))
         return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         model = args.model or train(folder / "run")
-        restorer, clean = palette.load(model), mosaic(args.side)
+        restorer, clean = palette.load(model, task=args.task), mosaic(args.side)
         params = restorer.task.draw(Spec(args.side, args.side), rng(0, "degrade"))
         observed = restorer.task.degrade(clean, params).picture
         np.save(folder / "observed.npy", observed)
@@ -184,6 +190,7 @@ def main() -> None:
         for case in ("batch", "tiled", "untiled"):
             command = [sys.executable, __file__, "--case", case, "--folder", name]
             command += ["--model", str(model), "--steps", str(args.steps), "--tile", str(args.tile)]
+            command += ["--task", args.task] if args.task else []
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode and case != "untiled":  # untiled may lack the memory
                 sys.exit(done.stderr)

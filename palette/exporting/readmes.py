@@ -68,10 +68,17 @@ restored = mean(**inputs).numpy()
 QUIET = """\
 onnxruntime.set_default_logger_severity(3)  # noise has a default, which it would warn of
 """
-DRAWN = """\
+DRAWN = f"""\
 draws = torch.Generator().manual_seed(0)
-inputs["noise"] = torch.randn(1, 3, 256, 256, generator=draws)
+inputs["noise"] = torch.randn(1, 3, {NOISE_SIDE}, {NOISE_SIDE}, generator=draws)
 """
+NOISE = """\
+| `noise` | (1, 3, n, m) float32 | standard normal, repeated to the size. {} |
+"""
+FROM_NOISE = """\
+The evaluation starts from the noise. palette keys it by the picture and the seed: given the same
+noise, the answer is palette's own to 1e-4; another noise makes another draw of it."""
+FROM_NOTHING = "The evaluation starts from no noise: the answer is palette's own to 1e-4."
 
 
 def for_graphs(restorer: Restorer, usage: str) -> str:
@@ -82,20 +89,20 @@ def for_graphs(restorer: Restorer, usage: str) -> str:
     mask = ', "mask": tensor("hole.png", "L")' if task.masked else ""
     more = ", `strength` (B,)" * architecture.strength
     more += f", `task` (B,) int64, here {restorer.solver.task}" if architecture.tasks else ""
-    left_out = (
-        f"Left out: one of {NOISE_SIDE}² that is in the file" if usage is ONNX else "Your own"
-    )
-    hides = restorer.solver.hides
-    first = "" if hides else QUIET if usage is ONNX else DRAWN
+    row, drawn, start = "", "", FROM_NOTHING
+    if not restorer.solver.hides:
+        default = f"Left out: one of {NOISE_SIDE}² that is in the file"
+        row = NOISE.format(default if usage is ONNX else "Your own")
+        drawn, start = QUIET if usage is ONNX else DRAWN, FROM_NOISE
     return GRAPHS.substitute(
         task=restorer.member.name,
         digest=restorer.digest,
         least="" if usage is ONNX else f" from {least} on",
         mask="| `mask` | (1, 1, h, w) float32 | 1 where the picture is missing |\n" * task.masked,
-        noise="" if hides else NOISE.format(left_out),
-        start=FROM_NOTHING if hides else FROM_NOISE,
+        noise=row,
+        start=start,
         size="h, w" if task.scale is None else f"{task.scale}·h, {task.scale}·w",
-        code=usage.format(read=READ, save=SAVE, mask=mask, noise=first),
+        code=usage.format(read=READ, save=SAVE, mask=mask, noise=drawn),
         holes=_HOLES * task.masked,
         shown=3 + bool(architecture.mask),
         more=more,
@@ -107,13 +114,6 @@ def for_graphs(restorer: Restorer, usage: str) -> str:
     )
 
 
-NOISE = """\
-| `noise` | (1, 3, n, m) float32 | standard normal, repeated to the size. {} |
-"""
-FROM_NOISE = """\
-The evaluation starts from the noise. palette keys it by the picture and the seed: given the same
-noise, the answer is palette's own to 1e-4; another noise makes another draw of it."""
-FROM_NOTHING = "The evaluation starts from no noise: the answer is palette's own to 1e-4."
 _HOLES = (
     "\nHoles that are deeper than three quarters of the side of the training crops follow a "
     "reduced\npicture in palette, which this file does not."

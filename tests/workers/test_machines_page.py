@@ -66,5 +66,6 @@ def test_the_dockerfile_installs_extras_that_there_are() -> None:
     assert int(python) >= int(re.findall(r"3\.(\d+)", project["requires-python"])[0])
     assert "palette" in project["scripts"]
     assert 'ENTRYPOINT ["palette"]' in text
-    assert "TORCH_INDEX=https://pypi.org/simple" in PAGE
-    assert re.search(r"^ARG TORCH_INDEX=", text, re.MULTILINE)
+    assert "--build-arg PIP_EXTRA_INDEX_URL=" in PAGE
+    assert re.search(r"^ARG PIP_EXTRA_INDEX_URL$", text, re.MULTILINE)
+    assert "://" not in text, "which index is the user's choice"

@@ -12,11 +12,18 @@ from torch import Tensor
 from torch.nn import functional
 
 from palette.degradations.resize import resize
+from palette.degradations.resize_matrices import matrix, multiply
 from palette.errors import UserError
 from palette.tasks.base import WholePictureTask
 from palette.types import Condition, Observation, Picture
 
 METHODS = {"bicubic": "cubic_aa", "bilinear": "linear_aa"}
+BICUBIC = ("sr_bicubic", "sr_matlab")
+"""Degradations that reduce by bicubic and do nothing else but round."""
+PROJECTIONS = 2
+"""Of an answer onto what reduces to the small picture; more change nothing that can be seen."""
+ROUNDING = 0.5001 / 255
+"""Half of a step of 8 bits: by this a stored pixel may miss what was reduced to it."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,25 @@ class SuperResolution(WholePictureTask):
             shown = replace(shown, x=2 * self._enlarged(observation, self.enlarge) - 1)
         return shown
 
+    @property
+    def bicubic(self) -> bool:
+        """Whether the small picture says for certain what the large one reduces to."""
+        return self.degradation in BICUBIC
+
+    def finish(self, restored: Picture, observation: Observation) -> Picture:
+        """What reduces to the small picture, but for its rounding, where that was a bicubic
+        reduction: iterative back-projection (Irani and Peleg 1991)."""
+        if not self.bicubic or observation.strength:
+            return restored
+        small = observation.picture
+        for _ in range(PROJECTIONS):
+            missed = small - resize(restored, *small.shape[:2], "cubic_aa")
+            missed -= missed.clip(-ROUNDING, ROUNDING)
+            fitting = _spread(missed, *restored.shape[:2])
+            fitting += restored  # in place: pictures can be large
+            restored = fitting.clip(0, 1, out=fitting)
+        return restored
+
     def _enlarged(self, observation: Observation, how: str) -> Picture:
         height, width = observation.picture.shape[:2]
         return resize(observation.picture, height * self.scale, width * self.scale, METHODS[how])
@@ -57,6 +83,12 @@ class SuperResolution(WholePictureTask):
         size = [side * self.scale for side in observed.shape[-2:]]
         enlarged = functional.interpolate(observed, size, mode=self.enlarge, antialias=True)
         return enlarged.clamp(0, 1)
+
+
+def _spread(missed: Picture, height: int, width: int) -> Picture:
+    """Differences, of either sign, enlarged by bicubic."""
+    rows = matrix("cubic_aa", missed.shape[0], height)
+    return multiply(missed, rows, matrix("cubic_aa", missed.shape[1], width))
 
 
 def _sharpened(picture: Picture) -> Picture:

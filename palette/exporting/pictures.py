@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from palette.degradations.fill import SWEEPS
 from palette.diffusion.loss import LUMA
+from palette.tasks.super_resolution import PROJECTIONS, ROUNDING
 
 SCALES, SHRINKING = 13, 3
 """Of the harmonic fill, each half of the one before: 13 lead from 8192 pixels to one. The first
@@ -46,24 +47,44 @@ def repeated(layers: Tensor, height: int, width: int) -> Tensor:
 def enlarged(picture: Tensor, scale: int) -> Tensor:
     """``scale`` times as large by the cubic_aa of :mod:`palette.degradations.resize`, clipped.
 
-    Four taps along each side, fewer of them at the border. torch has the same as an interpolation,
-    but runtimes of exported graphs differ in what they make of that.
+    torch has the same as an interpolation, but runtimes of exported graphs differ in what they make
+    of that.
     """
+    return _enlarged(picture, scale).clamp(0, 1)
+
+
+def fitted(restored: Tensor, small: Tensor, scale: int) -> Tensor:
+    """``restored`` reducing to ``small``, as super-resolution finishes its pictures."""
+    for _ in range(PROJECTIONS):
+        missed = small - _reduced(restored, small.shape, scale).clamp(0, 1)
+        missed = missed - missed.clamp(-ROUNDING, ROUNDING)
+        restored = (restored + _enlarged(missed, scale)).clamp(0, 1)
+    return restored
+
+
+def _enlarged(picture: Tensor, scale: int) -> Tensor:
     for axis in (2, 3):
-        picture = _enlarged_along(picture, axis, scale)
-    return picture.clamp(0, 1)
+        centres = 2 * torch.arange(picture.shape[axis] * scale) + 1 - scale
+        picture = _by_cubic(picture, axis, centres, 2 * scale)
+    return picture
 
 
-def _enlarged_along(picture: Tensor, axis: int, scale: int) -> Tensor:
+def _reduced(picture: Tensor, shape: torch.Size, scale: int) -> Tensor:
+    for axis in (2, 3):
+        centres = (2 * torch.arange(shape[axis]) + 1) * scale - 1
+        picture = _by_cubic(picture, axis, centres, 2, widened=scale)
+    return picture
+
+
+def _by_cubic(picture: Tensor, axis: int, centres: Tensor, unit: int, widened: int = 1) -> Tensor:
+    """Along one side, at ``centres`` in units of 1/unit pixels; no taps beyond the border."""
     side = picture.shape[axis]
-    halves = 2 * torch.arange(side * scale) + 1 - scale  # a centre in units of 1/(2·scale) pixels
-    first = halves // (2 * scale)
-    beyond = (halves % (2 * scale)).float() / (2 * scale)
+    first, beyond = centres // unit, (centres % unit).float() / unit
     total, weights = torch.zeros(()), torch.zeros(())
-    for tap in (-1, 0, 1, 2):
+    for tap in range(1 - 2 * widened, 1 + 2 * widened):
         place = first + tap
         inside = (place >= 0) & (place <= side - 1)
-        weight = torch.where(inside, _cubic((tap - beyond).abs()), 0.0)
+        weight = torch.where(inside, _cubic((tap - beyond).abs() / widened), 0.0)
         taken = torch.index_select(picture, axis, place.clamp(0, side - 1))
         total = total + taken * _along(weight, axis)
         weights = weights + weight

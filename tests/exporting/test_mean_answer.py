@@ -23,6 +23,7 @@ from palette.exporting.readmes import ONNX, TORCH, for_graphs
 from palette.exporting.write import restorer_of
 from palette.restoring.pictures import padded
 from palette.seeding import rng
+from palette.tasks.super_resolution import SuperResolution
 from palette.types import Observation, Picture
 
 SIZES = [(1, 1), (5, 3), (8, 9)]
@@ -106,6 +107,10 @@ def test_pictures_around_the_network(size: tuple[int, int]) -> None:
         larger = resize(held, scale * size[0], scale * size[1], "cubic_aa")
         answer = as_picture(pictures.enlarged(as_tensor(held), scale))
         np.testing.assert_allclose(answer, larger, atol=2e-6)
+        off = np.clip(larger + rng(2, "off").normal(0, 0.1, larger.shape), 0, 1).astype(np.float32)
+        answer = as_picture(pictures.fitted(as_tensor(off), as_tensor(held), scale))
+        finished = SuperResolution(scale=scale).finish(off, Observation(held))
+        np.testing.assert_allclose(answer, finished, atol=3e-6)
     for share in (0.1, 0.9, 1.0):
         hole = rng(1, "hole", *size).random(size) < share
         for name, fill in FILLS.items():

@@ -160,7 +160,8 @@ class Task(Protocol):
         ...
 
     def finish(self, restored: Picture, observation: Observation) -> Picture:
-        """Put back what the observation knows for certain (the pixels outside of the hole)."""
+        """Put back what the observation knows for certain: the pixels outside of the hole, the luma
+        of a grey picture, what an enlarged picture reduces to."""
         ...
 
 

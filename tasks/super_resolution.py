@@ -15,7 +15,7 @@ from palette.degradations.resize import resize
 from palette.degradations.resize_matrices import matrix, multiply
 from palette.errors import UserError
 from palette.tasks.base import WholePictureTask
-from palette.types import Condition, Observation, Picture
+from palette.types import Condition, Observation, Picture, Task
 
 METHODS = {"bicubic": "cubic_aa", "bilinear": "linear_aa"}
 BICUBIC = ("sr_bicubic", "sr_matlab")
@@ -35,6 +35,9 @@ class SuperResolution(WholePictureTask):
     """How many times larger, 2 to 8."""
     enlarge: Literal["bicubic", "bilinear"] = "bicubic"
     """How the condition is enlarged."""
+    back_projection: bool = True
+    """Put back what the small picture says for certain of the large one, if it was reduced by
+    bicubic alone. Published networks are sampled without."""
     name: ClassVar[str] = "super-resolution"
 
     def __post_init__(self) -> None:
@@ -51,19 +54,14 @@ class SuperResolution(WholePictureTask):
             shown = replace(shown, x=2 * self._enlarged(observation, self.enlarge) - 1)
         return shown
 
-    @property
-    def bicubic(self) -> bool:
-        """Whether the small picture says for certain what the large one reduces to."""
-        return self.degradation in BICUBIC
-
     def finish(self, restored: Picture, observation: Observation) -> Picture:
         """What reduces to the small picture, but for its rounding, where that was a bicubic
         reduction: iterative back-projection (Irani and Peleg 1991)."""
-        if not self.bicubic or observation.strength:
+        if not fits(self) or observation.strength:
             return restored
         small = observation.picture
         for _ in range(PROJECTIONS):
-            missed = small - resize(restored, *small.shape[:2], "cubic_aa")
+            missed = small - resize(restored, small.shape[0], small.shape[1], "cubic_aa")
             missed -= missed.clip(-ROUNDING, ROUNDING)
             fitting = _spread(missed, *restored.shape[:2])
             fitting += restored  # in place: pictures can be large
@@ -76,13 +74,26 @@ class SuperResolution(WholePictureTask):
 
     @property
     def classical(self) -> Mapping[str, Callable[[Observation], Picture]]:
-        """Bicubic with its edges steepened: what detail is worth that nothing was learnt for."""
-        return {"sharpened-bicubic": lambda observation: _sharpened(self.baseline(observation))}
+        """What detail and what agreement with the small picture are worth that nothing was learnt
+        for: bicubic with its edges steepened, and finished as answers are."""
+        ways = {"sharpened-bicubic": lambda observation: _sharpened(self.baseline(observation))}
+        if fits(self):
+            ways["back-projected-bicubic"] = lambda observation: self.finish(
+                self.baseline(observation), observation
+            )
+        return ways
 
     def baseline_batch(self, observed: Tensor) -> Tensor:
         size = [side * self.scale for side in observed.shape[-2:]]
         enlarged = functional.interpolate(observed, size, mode=self.enlarge, antialias=True)
         return enlarged.clamp(0, 1)
+
+
+def fits(task: Task) -> bool:
+    """Whether what the task makes must reduce to the small picture."""
+    if not isinstance(task, SuperResolution):
+        return False
+    return task.back_projection and task.degradation in BICUBIC
 
 
 def _spread(missed: Picture, height: int, width: int) -> Picture:

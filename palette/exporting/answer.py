@@ -16,7 +16,7 @@ from palette.restoring.sampling import Sampling
 from palette.restoring.solve import levels
 from palette.tasks.base import HoleTask, WholePictureTask
 from palette.tasks.paired import Paired
-from palette.tasks.super_resolution import SuperResolution
+from palette.tasks.super_resolution import fits
 from palette.types import Task
 
 FILLS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
@@ -45,7 +45,7 @@ class MeanAnswer(nn.Module):
         self.show = _shown_by(restorer.member.name, task)
         self.masked, self.coloured = task.masked, task.coloured
         self.keeps_luma = task.target == "chroma"
-        self.fits = task.scale if isinstance(task, SuperResolution) and task.bicubic else None
+        self.scale = task.scale if fits(task) else None
 
     number: Tensor
 
@@ -69,8 +69,8 @@ class MeanAnswer(nn.Module):
             restored = torch.where(missing > 0, restored, picture)
         if self.keeps_luma:
             restored = pictures.with_luma(restored, shown)
-        if self.fits is not None:
-            restored = pictures.fitted(restored, picture, self.fits)
+        if self.scale is not None:
+            restored = pictures.fitted(restored, picture, self.scale)
         return restored if self.coloured else pictures.grey_like(restored, picture)
 
     def _mean(self, x: Tensor, missing: Tensor, noise: Tensor | None) -> Tensor:

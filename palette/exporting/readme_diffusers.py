@@ -7,6 +7,7 @@ from string import Template
 
 from palette.checkpoint import Model
 from palette.diffusion.loss import LUMA
+from palette.tasks.super_resolution import fits
 from palette.types import Member
 
 TEXT = Template("""\
@@ -58,11 +59,15 @@ def project(z, chroma):
 def picture(z, x, r, s, gain, chroma):
     return s * ((1 - chroma) * luma(z) + (z - luma(z)) / gain) + r * x[:, :3]
 ```
-
+$finish
 A diffusion model invents detail: do not use its output as evidence.
 """)
 
 
+_FINISH = """
+palette then makes enlarged pictures reduce to the small one, by two back-projections, which this
+loop does not.
+"""
 _PIXELS = "torch.nn.functional.pixel"
 
 
@@ -94,4 +99,5 @@ def for_diffusers(model: Model, members: Sequence[Member], factor: float) -> str
         number=numbers,
         labels=", torch.tensor([number])" if a.tasks else "",
         luma=LUMA,
+        finish=_FINISH * any(fits(member.task) for member in members),
     )

@@ -37,8 +37,10 @@ OPTIONS = {
     "paired": {"diffuse": "picture"},
     "inpainting": {"fill": "noise"},
     "uncropping": {"fill": "noise"},
+    "super-resolution": {"back_projection": False},
 }
-"""Options of tasks by which the picture itself is diffused, as published networks do."""
+"""Options of tasks by which the picture itself is diffused and is the answer, as in published
+networks."""
 
 
 @dataclass(frozen=True)

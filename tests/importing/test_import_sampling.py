@@ -175,3 +175,5 @@ def test_super_resolution_is_shown_what_it_was_trained_on(tmp_path: Path) -> Non
         expected = torch.nn.functional.interpolate(pixels, size, mode=mode, antialias=True)
         expected = 2 * expected.clamp(0, 1) - 1
         assert np.abs(shown - expected[0].permute(1, 2, 0).numpy()).max() < 1e-5
+        sampled = np.zeros((4 * scale, 6 * scale, 3), np.float32)
+        assert task.finish(sampled, Observation(small)) is sampled  # as its authors leave it

@@ -13,7 +13,7 @@ from palette.types import Observation, Spec
 
 def missed(restored: np.ndarray, small: np.ndarray) -> float:
     """Root mean square of how far its reduction is from the small picture, in 8 bits."""
-    reduced = resize(restored, *small.shape[:2], "cubic_aa")
+    reduced = resize(restored, small.shape[0], small.shape[1], "cubic_aa")
     return float(255 * np.sqrt(np.mean(np.square(reduced - small))))
 
 
@@ -56,5 +56,8 @@ def test_nothing_is_certain_where_more_than_a_reduction_was_done(
     small = resize(picture, 10, 14, "cubic_aa")
     kept = np.array_equal(task.finish(made, Observation(small)), made)
     assert kept == (degradation not in BICUBIC)
+    published = SuperResolution(degradation=degradation, scale=4, back_projection=False)
+    np.testing.assert_array_equal(published.finish(made, Observation(small)), made)
+    assert "back-projected-bicubic" not in published.classical
     augmented = Observation(small, strength=0.3)
     np.testing.assert_array_equal(task.finish(made, augmented), made)

@@ -68,13 +68,26 @@ def test_the_crops_are_the_same_in_every_validation(
 
 
 def test_an_untrained_network_is_the_baseline(validation: Validation, crops: TrainingSet) -> None:
-    """It outputs 0, so that the mean answer is what it is shown: there is no gain."""
+    """It outputs 0, so that the mean answer is what it is shown, as the task finishes it: only an
+    enlarged picture gains by that."""
     found = judged(State.start(crops, Ranks(CPU)), validation)
     assert list(found.rows) == ["super-resolution-x2", "colorization", "inpainting"]
-    for row in found.rows.values():
-        assert row.mean == pytest.approx(row.baseline, abs=0.02)
+    gains = []
+    for member, cases, row in zip(
+        validation.members, validation.cases, found.rows.values(), strict=True
+    ):
+        task = member.task
+        shown = [task.finish(task.baseline(case.observed), case.observed) for case in cases]
+        error, count = np.sum(
+            [case.squared_error(picture) for case, picture in zip(cases, shown, strict=True)],
+            axis=0,
+        )
+        gains.append(-10 * np.log10(error / count) - row.baseline)
+        assert row.mean == pytest.approx(row.baseline + gains[-1], abs=0.02)
         assert row.sample < row.mean
-    assert found.gain == pytest.approx(0, abs=0.02)
+    assert gains[0] > 0.3
+    assert gains[1:] == pytest.approx([0, 0], abs=0.02)
+    assert found.gain == pytest.approx(np.mean(gains), abs=0.02)
     assert list(found.loss) == list(LOGSNRS)
     assert all(0 < value < 10 for value in found.loss.values())
 

@@ -292,6 +292,8 @@ class Restorer:
         """The noise levels that `palette search` found for this task and sampling, if it did."""
         if sampling.grid != "auto" or sampling.logsnrs is not None or sampling.answer == "mean":
             return sampling
+        if sampling.detail:  # it was not searched with
+            return sampling
         asked = {"task": self.member.name, **sampling.as_json()}
         for found in self.model.searched:
             if all(found[name] == asked[name] for name in SEARCHED_FOR):

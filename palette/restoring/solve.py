@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from palette.diffusion.guidance import dynamic_clip, guided
+from palette.diffusion.guidance import away_from_mean, dynamic_clip, guided
 from palette.diffusion.loss import Targets
 from palette.diffusion.multistep import dpmpp_2m_sde, dpmpp_3m_sde
 from palette.diffusion.samplers import SAMPLERS, ddim, evaluations, repaint
@@ -56,10 +56,10 @@ def levels(sampling: Sampling, schedule: Schedule) -> Tensor:
     if sampling.logsnrs is not None:
         gammas = gamma_of_logsnr(torch.tensor(sampling.logsnrs, dtype=torch.float64))
         return gammas.clamp(schedule.gamma_min, schedule.gamma_max)
-    first, budget = schedule.gamma_min, sampling.steps
+    first = schedule.gamma_min
+    budget = sampling.steps - (sampling.start == "mean" or sampling.detail > 0)
     if sampling.start != "noise":
         first = max(first, float(gamma_of_logsnr(torch.tensor(sampling.start_logsnr).double())))
-        budget -= sampling.start == "mean"
     per_step = evaluations(sampling.sampler, 2, sampling.resamplings) - 1
     least = 1 if per_step == 1 else per_step + 1  # a single level would not be that sampler
     if budget < least:
@@ -96,12 +96,14 @@ def sample(
 
     if sampling.answer == "mean":
         return mean(noise)
-    start = known
-    if sampling.start == "condition":
-        start = guess()
-    elif sampling.start == "mean":
-        # noise of its own: the sample's start must not know what the estimate has seen
-        start = mean(lambda k: noise(-1))
+    start = guess() if sampling.start == "condition" else known
+    if sampling.start == "mean" or sampling.detail:
+        # noise of its own: the sample must not know what the estimate has seen
+        estimate = mean(lambda k: noise(-1))
+        if sampling.start == "mean":
+            start = estimate
+        if sampling.detail:
+            denoise = away_from_mean(denoise, estimate, sampling.detail)
     return sampler_of(sampling)(denoise, levels(sampling, schedule), noise, clip, start)
 
 

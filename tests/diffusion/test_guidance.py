@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from palette.diffusion.guidance import drop_condition, dynamic_clip, guided
+from palette.diffusion.guidance import HIDDEN, away_from_mean, drop_condition, dynamic_clip, guided
 from palette.diffusion.loss import Target
+from palette.diffusion.multistep import dpmpp_2m_sde
+from palette.diffusion.schedule import logsnr, logsnr_grid
 
 
 def test_guidance_extrapolates_from_the_network_without_condition() -> None:
@@ -15,6 +17,39 @@ def test_guidance_extrapolates_from_the_network_without_condition() -> None:
     for weight in (0.0, 1.0, 3.0):
         expected = network(torch.zeros_like(x), y_t, gamma) + weight * 2 * x
         torch.testing.assert_close(guided(network, weight)(x, y_t, gamma), expected)
+
+
+def test_samples_are_drawn_away_from_the_mean_where_noise_hides_detail() -> None:
+    y_t, mean, eps = (torch.randn(2, 3, 4, 4, dtype=torch.float64) for _ in range(3))
+    gamma = torch.tensor([0.3, 0.95], dtype=torch.float64)
+    assert float(logsnr(torch.tensor(HIDDEN))) == pytest.approx(2, abs=1e-5)
+    for weight in (0.0, 0.1, 1.0):
+        away = away_from_mean(lambda y_t, gamma: eps, mean, weight)(y_t, gamma)
+        g = gamma[:, None, None, None]
+        clean, drawn = ((y_t - (1 - g).sqrt() * e) / g.sqrt() for e in (eps, away))
+        torch.testing.assert_close(drawn[0], (clean + weight * (clean - mean))[0])
+        torch.testing.assert_close(drawn[1], clean[1])
+
+
+def test_samples_of_a_network_that_knows_too_little_get_their_spread() -> None:
+    """Of N(0.3, 0.4²), by a network that finds a third less of it where noise hides it."""
+
+    def timid(y_t: torch.Tensor, gamma: torch.Tensor) -> torch.Tensor:
+        g = gamma[:, None, None, None]
+        gain = g.sqrt() * 0.4**2 / (g * 0.4**2 + 1 - g) / (1.5 if float(g[0]) < HIDDEN else 1)
+        clean = 0.3 + gain * (y_t - g.sqrt() * 0.3)
+        return (y_t - g.sqrt() * clean) / (1 - g).sqrt()
+
+    draws = torch.Generator().manual_seed(0)
+    grid = logsnr_grid(8, 4e-5, 0.9999)
+    drawn = [torch.randn(1, 1, 128, 128, generator=draws, dtype=torch.float64) for _ in grid]
+    spreads = []
+    for weight in (0.0, 0.1, 0.3):
+        denoise = away_from_mean(timid, torch.full_like(drawn[0], 0.3), weight)
+        z = dpmpp_2m_sde(denoise, grid, lambda k: drawn[k], lambda z: z, eta=1.0)
+        assert float(z.mean()) == pytest.approx(0.3, abs=0.01)
+        spreads.append(float(z.std()))
+    assert spreads[0] < 0.97 * spreads[1] < 0.97**2 * spreads[2] < 0.97**2 * 0.4, spreads
 
 
 def test_dynamic_thresholding_keeps_what_is_inside_and_rescales_what_is_not() -> None:

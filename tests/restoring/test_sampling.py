@@ -46,6 +46,7 @@ def test_every_choice_stands_in_the_help(capsys: pytest.CaptureFixture[str]) -> 
         ({"start_logsnr": 9.0}, "-?20 to 5"),
         ({"resamplings": 0}, "at least 1"),
         ({"guidance": -1.0}, "0 to 20"),
+        ({"detail": 1.5}, "0 to 1"),
     ],
 )
 def test_bad_choices_are_refused(sampling: dict[str, Any], message: str) -> None:

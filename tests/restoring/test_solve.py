@@ -49,6 +49,15 @@ def test_steps_are_evaluations(sampler: Any, start: Start) -> None:
     torch.testing.assert_close(z, torch.full_like(z, 0.25), atol=1e-4, rtol=0)
 
 
+@pytest.mark.parametrize("start", get_args(Start))
+def test_detail_takes_one_of_the_evaluations(start: Start) -> None:
+    """At the noisiest level, and one that a start from the mean answer shares."""
+    denoise, z = run(Sampling(steps=8, start=start, detail=0.2))
+    assert len(denoise.gammas) == 8
+    assert denoise.gammas[0] == pytest.approx(SCHEDULE.gamma_min)
+    torch.testing.assert_close(z, torch.full_like(z, 0.25), atol=1e-4, rtol=0)
+
+
 def test_a_start_begins_at_its_level() -> None:
     starts: list[tuple[Start, float]] = [("noise", -10.0), ("condition", -2.5), ("mean", -2.5)]
     for start, begins in starts:

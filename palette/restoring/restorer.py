@@ -289,10 +289,10 @@ class Restorer:
             return answers.get(self.member.name, "sample")
 
     def _at_searched_levels(self, sampling: Sampling) -> Sampling:
-        """The noise levels that `palette search` found for this task and sampling, if it did."""
-        if sampling.grid != "auto" or sampling.logsnrs is not None or sampling.answer == "mean":
-            return sampling
-        if sampling.detail:  # it was not searched with
+        """The noise levels that `palette search` found for this task and sampling, if it did; it
+        knows no ``detail``."""
+        chosen = sampling.grid != "auto" or sampling.logsnrs is not None
+        if chosen or sampling.answer == "mean" or sampling.detail:
             return sampling
         asked = {"task": self.member.name, **sampling.as_json()}
         for found in self.model.searched:

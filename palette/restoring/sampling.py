@@ -77,7 +77,8 @@ class Sampling(Route):
     nothing, more follows it harder. Every evaluation is then made twice."""
     detail: float = 0.0
     """Draw samples away from the mean answer by this share while noise hides the detail, for models
-    whose samples are too smooth; 0.2 is usual, with an eta of 1. One evaluation more."""
+    whose samples are too smooth; 0.2 is usual, with an eta of 1. The mean answer is one of the
+    evaluations."""
     strength: Annotated[float, tyro.conf.arg(aliases=["--level"])] = 0.0
     """Of the conditioning augmentation, for models that were trained with it."""
     tile: int | Literal["auto"] = "auto"

@@ -26,7 +26,7 @@ from palette.training.ranks import Ranks
 from palette.training.run_folder import RunFolder
 from palette.training.set import TrainingSet
 from palette.training.state import State
-from palette.training.validation import LOGSNRS, Case, Findings, Row, Validation
+from palette.training.validation import LOGSNRS, Case, Findings, Row, Validation, _psnr
 from palette.types import Observation
 
 CPU = torch.device("cpu")
@@ -78,11 +78,7 @@ def test_an_untrained_network_is_the_baseline(validation: Validation, crops: Tra
     ):
         task = member.task
         shown = [task.finish(task.baseline(case.observed), case.observed) for case in cases]
-        error, count = np.sum(
-            [case.squared_error(picture) for case, picture in zip(cases, shown, strict=True)],
-            axis=0,
-        )
-        gains.append(-10 * np.log10(error / count) - row.baseline)
+        gains.append(_psnr(cases, shown) - row.baseline)
         assert row.mean == pytest.approx(row.baseline + gains[-1], abs=0.02)
         assert row.sample < row.mean
     assert gains[0] > 0.3

@@ -90,6 +90,8 @@ def test_what_was_searched_is_used_and_belongs_to_its_weights(
         assert np.abs(restored(**other) - by_hand).max() > 1e-3
     described = palette.load(model, sampler="dpmpp_2m_sde", start="noise", steps=3).describe()
     assert described["sampling"]["logsnrs"] == (-10.0, 0.0, 6.0)
+    detailed = palette.load(model, sampler="dpmpp_2m_sde", start="noise", steps=3, detail=0.2)
+    assert detailed.describe()["sampling"]["logsnrs"] is None  # nobody searched with it
 
     content = json.loads((model / "searched.json").read_text())
     (model / "searched.json").write_text(json.dumps({**content, "weights": "others"}))

@@ -103,13 +103,14 @@ def plans() -> list[tuple[str, Sampling]]:
         for start in ("mean", "condition"):
             choices = {"sampler": name, "start": start, "grid": "logsnr"}
             found += [Sampling(steps=n, **choices) for n in (4, 6, 8, 12)]
-    return [(_name(sampling), sampling) for sampling in found]
+    return [(_name(sampling, sampling.grid), sampling) for sampling in found]
 
 
-def _name(sampling: Sampling) -> str:
+def _name(sampling: Sampling, grid: str) -> str:
     start = "" if sampling.start == "noise" else f" from {sampling.start}"
-    eta = f" η {sampling.eta:g}" if sampling.sampler.endswith("_sde") else ""
-    return f"{sampling.steps:4} {sampling.sampler}{eta} {sampling.grid}{start}"
+    eta = f" η {sampling.eta:.2g}" if sampling.sampler.endswith("_sde") else ""
+    detail = f" w {sampling.detail:.2g}" if sampling.detail else ""
+    return f"{sampling.steps:4} {sampling.sampler}{eta}{detail} {grid}{start}"
 
 
 def untrimmed(restorer: Restorer, crops: Crops, samples: int) -> Row:
@@ -174,9 +175,10 @@ def table(restorer: Restorer, crops: Crops, samples: int, only: tuple[str, ...])
     for entry in restorer.model.searched:
         if entry["task"] != restorer.member.name:
             continue
-        keys = ("sampler", "steps", "start", "eta")
+        keys = ("sampler", "steps", "start", "eta", "detail")
         sampling = Sampling(**{key: entry[key] for key in keys})
-        searched.append((_name(sampling).replace("auto", "searched"), sampling))
+        levels = tuple(entry["logsnrs"])
+        searched.append((_name(sampling, "searched"), replace(sampling, logsnrs=levels)))
     rows = [(f"{TRIMMED:4} ancestral palette", trimmed), *searched, *plans()]
     for name, sampling in rows:
         if not name.strip().startswith(only):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from palette.machine.format import Format
     from palette.restoring.restorer import Restorer
     from palette.restoring.sampling import Sampling
+    from palette.restoring.search import Movable
     from palette.training.log import Log
     from palette.training.state import Init
 
@@ -229,23 +230,23 @@ def search(
     input: str | Path | None = None,
     task: str | None = None,
     scale: int | None = None,
-    pictures: int = 24,
-    samples: int = 4,
-    reference_steps: int = 250,
+    move: Sequence[Movable] = ("levels", "eta", "detail"),
+    pictures: int = 48,
     seed: int = 0,
     device: str = "auto",
     precision: str = "auto",
     progress: Callable[[Sampling, float], None] = lambda *_: None,
     **route: Any,
 ) -> Sampling:
-    """Find the noise levels that suit a model, save them with it and return them.
+    """Find the noise levels, eta and detail that suit a model, save them with it and return them.
 
+    ``move`` says which of them, detail only where ``route`` begins with some.
     ``route``: fields of :class:`palette.restoring.sampling.Route` (steps, sampler, start, eta …);
     restoring uses the levels for this sampler, start and number of steps, and for this task:
-    ``task`` and ``scale`` as in :func:`load`. ``samples`` of each of
-    ``pictures`` crops are compared with ``reference_steps`` ancestral steps; ``data`` and
-    ``input`` as in :func:`train`, unseen in training. ``progress`` gets every improvement and its
-    score, first that of the logsnr grid. Raises UserError and IntegrityError as :func:`load` does.
+    ``task`` and ``scale`` as in :func:`load`. Samples of ``pictures`` crops are compared with exact
+    draws (:mod:`palette.restoring.search`); ``data`` and ``input`` as in :func:`train`, unseen in
+    training. ``progress`` gets every improvement and its score, first that of the logsnr grid.
+    Raises UserError and IntegrityError as :func:`load` does.
     """
     from palette.checkpoint import save_searched
     from palette.data.opening import open_source
@@ -258,10 +259,10 @@ def search(
     source = open_source(data, "held_out", input)
     restorer = load(model, task=task, scale=scale, device=device, precision=precision)
     crops = take_crops(restorer, source, pictures, seed)
-    trial = Trial(restorer, crops, samples, reference_steps)
+    trial = Trial(restorer, crops)
     before = trial.score(begin)
     progress(begin, before)
-    best, score = search_levels(trial, begin, progress)
+    best, score = search_levels(trial, begin, progress, move)
     entry = {
         "task": restorer.member.name,
         "sampler": best.sampler,
@@ -269,11 +270,10 @@ def search(
         "steps": best.steps,
         "logsnrs": list(best.logsnrs or ()),
         "eta": best.eta,
+        "detail": best.detail,
         "score": score,
         "score_of_logsnr_grid": before,
-        "reference_steps": reference_steps,
         "pictures": pictures,
-        "samples": samples,
         "data": source.fingerprint(),
     }
     save_searched(Path(model), entry)

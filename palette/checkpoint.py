@@ -131,11 +131,13 @@ def _searched(folder: Path, weights: str) -> tuple[Mapping[str, Any], ...]:
 
 def _levels(entry: Mapping[str, Any]) -> dict[str, Any]:
     """What an entry says of the noise levels; any error for what is none."""
-    logsnrs, eta = [float(value) for value in entry["logsnrs"]], float(entry["eta"])
-    if not logsnrs or not all(map(math.isfinite, logsnrs)) or not 0 <= eta <= 1:
-        raise ValueError(f"eta is {eta} and logsnrs are {logsnrs}")
+    logsnrs = [float(value) for value in entry["logsnrs"]]
+    shares = {name: float(entry[name]) for name in ("eta", "detail")}
+    inside = all(0 <= share <= 1 for share in shares.values())
+    if not logsnrs or not all(map(math.isfinite, logsnrs)) or not inside:
+        raise ValueError(f"of {shares} and logsnrs {logsnrs}")
     _ = [entry[name] for name in SEARCHED_FOR]
-    return {"logsnrs": logsnrs, "eta": eta}
+    return {"logsnrs": logsnrs, **shares}
 
 
 def read_card(folder: Path) -> str:

@@ -83,9 +83,7 @@ def test_search(trained: dict[str, Path], tmp_path: Path) -> None:
     scores: list[float] = []
     best = palette.search(
         model,
-        pictures=1,
-        samples=2,
-        reference_steps=4,
+        pictures=3,
         progress=lambda sampling, score: scores.append(score),
         steps=2,
         sampler="ddim",

@@ -17,7 +17,7 @@ EXAMPLES = {
     "web": ("palette web", "palette web runs/x4 --port 8000"),
     "search": (
         "palette search runs/x4 --data photos",
-        "palette search runs/x4 --steps 4 --pictures 12",
+        "palette search runs/x4 --eta 1 --detail 0.3 --move detail",
     ),
     "evaluate": (
         "palette evaluate runs/x4 --data val --out report",

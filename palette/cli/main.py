@@ -34,7 +34,7 @@ COMMANDS = {
     "watch": "show how a training goes, in the terminal or as a page",
     "restore": "restore a picture or a folder of pictures",
     "web": "restore pictures on a page in the browser",
-    "search": "find the noise levels that suit a model, for few evaluations",
+    "search": "find the noise levels, eta and detail that suit a model",
     "evaluate": "measure a model on clean pictures and write a report",
     "compare": "measure the pictures of any tool against their originals",
     "benchmark": "run the literature's protocols and write their tables",

@@ -14,9 +14,9 @@ from palette.restoring.sampling import Route, Sampling
 
 @dataclass(frozen=True)
 class Search:
-    """Find the noise levels at which a sampler does with few evaluations what the same network does
-    in hundreds of ancestral steps, and save them with the model: `palette restore` then uses them
-    for this sampler, start and number of steps, and for this task."""
+    """Find the noise levels, eta and detail at which samples have the energy and the error of exact
+    ones in every octave, and save them with the model: `palette restore` then uses them for this
+    sampler, start and number of steps, and for this task."""
 
     model: tyro.conf.Positional[Path]
     """A run folder or a model folder."""
@@ -29,12 +29,10 @@ class Search:
     """Clean pictures that the model has not seen: a folder, an .h5 file, or "bundled"."""
     input: Annotated[str | None, tyro.conf.arg(name="data.input")] = None
     """What was made of each of them, for a model of paired: a folder or an .h5 file."""
-    pictures: int = 24
+    move: tuple[Literal["levels", "eta", "detail"], ...] = ("levels", "eta", "detail")
+    """What is moved from where it begins; detail only with a --detail above 0."""
+    pictures: int = 48
     """Crops of the training size that are restored in each trial."""
-    samples: int = 4
-    """Samples of each crop."""
-    reference_steps: int = 250
-    """Ancestral steps that are to be matched."""
     seed: int = 0
     """Of the crops and how they are degraded."""
     device: str = "auto"
@@ -51,7 +49,8 @@ def run(args: Search) -> int:
 
     def show(found: Sampling, score: float) -> None:
         nodes = " ".join(f"{value:.2f}" for value in found.logsnrs or ())
-        levels = f"{nodes}  eta {found.eta:.2f}" if nodes else "logsnr grid"
+        shares = f"eta {found.eta:.2f}  detail {found.detail:.2f}"
+        levels = f"{nodes or 'logsnr grid'}  {shares}"
         print(f"{score:8.4f}  {levels}", flush=True)
 
     best = search(
@@ -60,9 +59,8 @@ def run(args: Search) -> int:
         input=args.input,
         task=args.task,
         scale=args.scale,
+        move=args.move,
         pictures=args.pictures,
-        samples=args.samples,
-        reference_steps=args.reference_steps,
         seed=args.seed,
         device=args.device,
         precision=args.precision,

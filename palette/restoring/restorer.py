@@ -289,15 +289,18 @@ class Restorer:
             return answers.get(self.member.name, "sample")
 
     def _at_searched_levels(self, sampling: Sampling) -> Sampling:
-        """The noise levels that `palette search` found for this task and sampling, if it did; it
-        knows no ``detail``."""
+        """The noise levels, eta and detail that `palette search` found for this task and sampling,
+        if it did, and they are left to the model."""
+        own = self._own
         chosen = sampling.grid != "auto" or sampling.logsnrs is not None
-        if chosen or sampling.answer == "mean" or sampling.detail:
+        chosen = chosen or (sampling.eta, sampling.detail) != (own.eta, own.detail)
+        if chosen or sampling.answer == "mean":
             return sampling
         asked = {"task": self.member.name, **sampling.as_json()}
         for found in self.model.searched:
             if all(found[name] == asked[name] for name in SEARCHED_FOR):
-                return replace(sampling, logsnrs=tuple(found["logsnrs"]), eta=found["eta"])
+                levels = tuple(found["logsnrs"])
+                return replace(sampling, logsnrs=levels, eta=found["eta"], detail=found["detail"])
         return sampling
 
     def _refuse_untrained(self, sampling: Sampling) -> None:

@@ -52,6 +52,10 @@ class Route:
     power."""
     eta: float = 0.2
     """Fresh noise of the samplers that end in _sde: 1 is the reverse SDE, 0 the ODE."""
+    detail: float = 0.0
+    """Draw samples away from the mean answer by this share while noise hides the detail, for models
+    whose samples are too smooth; 0.2 is usual, with an eta of 1. The mean answer is one of the
+    evaluations."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +69,9 @@ class Sampling(Route):
     samples: int = 1
     """Samples that are averaged."""
     grid: GridName = "auto"
-    """The noise levels that the sampler visits. auto: those that `palette search` found for this
-    model, sampler, start and number of steps, otherwise logsnr. palette, sr3, ddpm: steps of the
-    published schedules."""
+    """The noise levels that the sampler visits. auto: what `palette search` found for this model,
+    sampler, start and number of steps, unless you choose eta or detail; otherwise logsnr. palette,
+    sr3, ddpm: steps of the published schedules."""
     logsnrs: Annotated[tuple[float, ...] | None, tyro.conf.Suppress] = None
     """The noise levels themselves as log-SNRs, noisiest first, instead of steps and grid."""
     resamplings: int = 10
@@ -75,10 +79,6 @@ class Sampling(Route):
     guidance: float = 1.0
     """Weight of the condition, for models trained with --diffusion.drop-condition: 1 changes
     nothing, more follows it harder. Every evaluation is then made twice."""
-    detail: float = 0.0
-    """Draw samples away from the mean answer by this share while noise hides the detail, for models
-    whose samples are too smooth; 0.2 is usual, with an eta of 1. The mean answer is one of the
-    evaluations."""
     strength: Annotated[float, tyro.conf.arg(aliases=["--level"])] = 0.0
     """Of the conditioning augmentation, for models that were trained with it."""
     tile: int | Literal["auto"] = "auto"

@@ -1,16 +1,15 @@
-"""Search the noise levels of a sampler for one model: few evaluations with the statistics of many.
+"""Search the noise levels of a sampler for one model, so that its samples are like exact ones.
 
 SR3 and WaveGrad chose their few noise levels by a metric on a few pictures (Saharia et al. 2021,
-section 4; Chen et al. 2021, section 4.3). Here the metric compares with what the same network gives
-in hundreds of ancestral steps: in the mean colour and octave by octave, the energy of the samples,
-their error and their spread. So PSNR, gap and detail of the slow sampler are the goal.
+section 4; Chen et al. 2021, section 4.3). Here the metric compares with exact draws from the
+posterior: in the mean colour and octave by octave, the energy of the samples and their error.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -30,8 +29,13 @@ from palette.types import Observation, Picture, Spec
 
 MOVES = (0.4, 0.2, 0.1)
 """How far a level is moved in each round, as a share of the gap to its neighbour."""
-ETA = -1
-"""Stands among the levels' places for eta, which is moved too."""
+GROUPS = 3
+"""Smooth crops, busy ones and those between."""
+TINY = 1e-20
+"""Energies below this are none."""
+Place = int | Literal["eta", "detail"]
+Movable = Literal["levels", "eta", "detail"]
+"""What a search may change."""
 START_RANGE = 2.0
 """How far the first level of a start from an estimate may be moved at once, in log-SNR."""
 
@@ -79,40 +83,57 @@ def draw_samples(restorer: Restorer, crops: Crops, key: str, count: int) -> list
 
 
 class Trial:
-    """Crops to judge a sampling by, and the statistics that are to be matched.
+    """Crops to judge a sampling by, and the statistics that its samples are to have.
 
-    ``samples``, two or more, are drawn of each crop. The goal is ancestral sampling in
-    ``reference_steps`` evaluations.
+    Those of exact draws from p(y | x), which follow from the clean crops and the mean answer ŷ
+    alone: E‖y − b‖² is the energy of a sample − baseline too, and its error is 2·E‖ŷ − y‖²,
+    because a sample and the truth are then independent draws around one mean. They are taken of
+    smooth crops, as ŷ shows them, and of busy ones apart: grain in skies would otherwise make up
+    for foliage without leaves.
     """
 
-    def __init__(
-        self, restorer: Restorer, crops: Crops, samples: int = 4, reference_steps: int = 250
-    ) -> None:
-        if samples < 2:
-            raise UserError(f"samples is {samples}: their spread needs 2 or more")
-        self.restorer, self.crops, self.samples = restorer, crops, samples
-        slow = Sampling(sampler="ancestral", steps=reference_steps, grid="logsnr")
-        self.goal = self.statistics(slow)
+    def __init__(self, restorer: Restorer, crops: Crops) -> None:
+        if len(crops.clean) < GROUPS:
+            raise UserError(f"pictures is {len(crops.clean)}: {GROUPS} is the least")
+        self.restorer, self.crops = restorer, crops
+        means = restorer.using(Sampling(answer="mean")).restore_observations(crops.observed)
+        busy = [_energies(picture)[1:].sum() for picture in means]
+        self.groups = np.array_split(np.argsort(busy, kind="stable"), GROUPS)
+        self.goal = np.maximum(self._statistics(crops.clean, means), TINY)
+        self.goal[:, 1] *= 2
+        self.weights = self.goal[:, 1] / self.goal[:, 1].sum(axis=-1, keepdims=True)
 
     def statistics(self, sampling: Sampling) -> NDArray[np.float64]:
-        """Energy of sample − baseline, error and spread of the samples: (3, 1 + octaves).
+        """Energy of sample − baseline and error, for each group: (groups, 2, 1 + octaves).
 
         First that of the mean colour, then those of the octaves, coarse to fine. The noise is the
         same in every call, so that statistics differ by the sampling only.
         """
-        restorer, n = self.restorer.using(replace(sampling, answer="sample")), self.samples
-        drawn = draw_samples(restorer, self.crops, "search", n)
-        rows = []
-        for y, baseline, group in zip(self.crops.clean, self.crops.baseline, drawn, strict=True):
-            mean = np.mean(group, axis=0)
-            terms = [(z - baseline, z - y, (z - mean) * math.sqrt(n / (n - 1))) for z in group]
-            rows += [[_energies(term) for term in sample] for sample in terms]
-        return np.mean(rows, axis=0)
+        restorer, crops = self.restorer.using(replace(sampling, answer="sample")), self.crops
+        seeds = [entropy(i, "search") for i in range(len(crops.clean))]
+        return self._statistics(restorer.restore_observations(crops.observed, seeds=seeds))
+
+    def _statistics(
+        self, restored: list[Picture], wrong: list[Picture] | None = None
+    ) -> NDArray[np.float64]:
+        crops = self.crops
+        errors = zip(wrong or restored, crops.clean, strict=True)
+        made = zip(restored, crops.baseline, strict=True)
+        both = [
+            [_energies(z - b) for z, b in made],
+            [_energies(z - y) for z, y in errors],
+        ]
+        rows = np.stack(both, axis=1)
+        return np.stack([rows[group].mean(axis=0) for group in self.groups])
 
     def score(self, sampling: Sampling) -> float:
-        """Root mean square of ln(statistic / that of the goal): 0.05 is typically 5 % off."""
-        logs = np.log(self.statistics(sampling) / self.goal)
-        return float(np.sqrt(np.mean(np.square(logs))))
+        """Root mean square of ln(statistic / that of exact draws): 0.05 is typically 5 % off.
+
+        Mean colour and octaves count by how much of the mean answer's error is in them: where
+        nothing is unknown, all samples agree.
+        """
+        logs = np.log(np.maximum(self.statistics(sampling), TINY) / self.goal)
+        return float(np.sqrt((np.square(logs).mean(axis=1) * self.weights).sum(axis=-1).mean()))
 
 
 def _energies(picture: Picture) -> NDArray[np.float64]:
@@ -121,22 +142,34 @@ def _energies(picture: Picture) -> NDArray[np.float64]:
 
 
 def search(
-    trial: Trial, begin: Sampling, progress: Callable[[Sampling, float], None] = lambda *_: None
+    trial: Trial,
+    begin: Sampling,
+    progress: Callable[[Sampling, float], None] = lambda *_: None,
+    moving: Sequence[Movable] = get_args(Movable),
 ) -> tuple[Sampling, float]:
-    """``begin`` with the levels and the eta of the least score for its evaluations, and that score.
+    """``begin`` with the levels, eta and detail of the least score for its evaluations; that score.
 
     Coordinate descent from the levels of ``begin``: each in turn is moved towards one of its
     neighbours and stays where the score fell, with shorter moves in each round. The first level
     moves only where the start is an estimate; from pure noise it has to be the noisiest trained.
-    ``progress`` sees every improvement.
+    Detail moves only where ``begin`` has some: it costs one of the evaluations. ``moving`` says
+    what moves at all, UserError where that is nothing; ``progress`` sees every improvement.
     """
     schedule = trial.restorer.solver.schedule
     bounds = torch.tensor([schedule.gamma_min, schedule.gamma_max], dtype=torch.float64)
     low, high = logsnr(bounds).tolist()
     nodes = logsnr(levels(begin, schedule)).tolist()
-    movable = range(begin.start == "noise", len(nodes))
-    if begin.sampler.endswith("_sde"):
-        movable = (ETA, *movable)
+    movable: list[Place] = []
+    if "eta" in moving and begin.sampler.endswith("_sde"):
+        movable.append("eta")
+    if "detail" in moving and begin.detail:
+        movable.append("detail")
+    if "levels" in moving:
+        movable += range(begin.start == "noise", len(nodes))
+    if not movable:
+        raise UserError(
+            f"nothing of {begin.sampler} is to be moved: detail needs a --detail above 0"
+        )
     best = replace(begin, logsnrs=tuple(nodes))
     least = trial.score(best)
     for move in MOVES:
@@ -150,13 +183,15 @@ def search(
     return best, least
 
 
-def _moved(sampling: Sampling, i: int, way: int, move: float, low: float, high: float) -> Sampling:
-    """Level ``i``, or :data:`ETA`, moved up or down by the share ``move`` of what is free."""
-    if i == ETA:
-        goal = max(0, way)
-        return replace(sampling, eta=sampling.eta + move * (goal - sampling.eta))
+def _moved(
+    sampling: Sampling, place: Place, way: int, move: float, low: float, high: float
+) -> Sampling:
+    """A level, eta or detail, moved up or down by the share ``move`` of what is free."""
+    if isinstance(place, str):
+        goal, value = max(0, way), getattr(sampling, place)
+        return replace(sampling, **{place: value + move * (goal - value)})
     assert sampling.logsnrs is not None
     nodes = list(sampling.logsnrs)
     around = [max(low, nodes[0] - START_RANGE), *nodes, high]
-    nodes[i] += move * (around[i + 1 + way] - nodes[i])
+    nodes[place] += move * (around[place + 1 + way] - nodes[place])
     return replace(sampling, logsnrs=tuple(nodes))

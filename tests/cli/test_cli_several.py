@@ -115,7 +115,7 @@ def test_searched_levels_belong_to_their_task(
 ) -> None:
     model = tmp_path / "model"
     shutil.copytree(generalist / "model", model)
-    flags = ["--steps", "2", "--pictures", "1", "--samples", "2", "--reference-steps", "4"]
+    flags = ["--steps", "2", "--pictures", "3"]
     assert main(["search", str(model), *flags]) == USAGE
     assert f"choose --task from {', '.join(SEVERAL)}" in capsys.readouterr().err
     chosen = [["--task", "inpainting"], ["--task", "super-resolution", "--scale", "4"]]

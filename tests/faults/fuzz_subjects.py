@@ -173,7 +173,7 @@ def _runs(folder: Path) -> list[Subject]:
     weights = palette.load(run).digest
     asked = palette.Sampling(**SAMPLING).as_json()
     searched = {"task": "denoising", **{key: asked[key] for key in ("sampler", "start", "steps")}}
-    searched |= {"logsnrs": [-4.0, 0.0, 4.0], "eta": 0.0}
+    searched |= {"logsnrs": [-4.0, 0.0, 4.0], "eta": 0.0, "detail": 0.0}
     (model / "searched.json").write_text(
         _json({"schema": 1, "weights": weights, "searched": [searched]})
     )

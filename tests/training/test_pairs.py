@@ -228,7 +228,7 @@ def test_evaluating_and_searching_need_pairs_of_the_scale(folders: Path, tmp_pat
     with pytest.raises(UserError, match="photos-jpeg degrades the pictures itself"):
         palette.evaluate(tmp_path / "run", sharp, report, input=half, protocol="photos-jpeg")
     assert not report.exists()
-    few: dict[str, Any] = {"pictures": 2, "samples": 2, "reference_steps": 3, "steps": 1}
+    few: dict[str, Any] = {"pictures": 3, "steps": 1}
     found = palette.search(tmp_path / "run", sharp, input=half, **few)
     assert found.steps == 1
     with pytest.raises(UserError, match="the pairs have the scale ×1"):

@@ -54,7 +54,8 @@ class Gaussian:
             return means
         assert len(set(seeds)) == len(observed)
         share = np.float32(2 * self.sampling.eta)
-        return [b + share * self._noise(i, 0) for i, b in enumerate(means)]
+        drawn = [share * self._noise(i, 0) for i in range(len(means))]
+        return [(b + z).astype(np.float32) for b, z in zip(means, drawn, strict=True)]
 
     def _noise(self, i: int, of: int) -> Picture:
         drawn = np.random.default_rng((i, of + 1)).normal(0, 0.1, (32, 32, 3))

@@ -17,7 +17,7 @@ EXAMPLES = {
     "web": ("palette web", "palette web runs/x4 --port 8000"),
     "search": (
         "palette search runs/x4 --data photos",
-        "palette search runs/x4 --eta 1 --detail 0.3 --move detail",
+        "palette search runs/x4 --eta 1 --detail 0.2 --move detail",
     ),
     "evaluate": (
         "palette evaluate runs/x4 --data val --out report",

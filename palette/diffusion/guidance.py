@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 from palette.diffusion.loss import Targets
+from palette.diffusion.schedule import logsnr
 from palette.diffusion.steps import Clip, Denoise, Network
 
 PERCENTILE = 0.995
 """Of |ŷ|, below which dynamic thresholding leaves values as they are (Saharia et al. 2022b)."""
 
-HIDDEN = 1 / (1 + math.exp(-2))
-"""γ of a log-SNR of 2, up to which noise hides detail, so that a network has to choose some."""
+HIDDEN = 3.0
+"""Log-SNR up to which noise hides detail, so that a network has to choose some."""
 
 
 def drop_condition(x: Tensor, dropped: Tensor) -> Tensor:
@@ -40,19 +41,28 @@ def guided(network: Network, weight: float) -> Network:
     return both
 
 
-def away_from_mean(denoise: Denoise, mean: Tensor, weight: float) -> Denoise:
+def away_from_mean(denoise: Denoise, mean: Tensor, share: float, levels: Tensor) -> Denoise:
     """x̂0 + w·(x̂0 − ŷ) in place of x̂0 where noise hides detail, ŷ the mean answer.
 
     A network that knows too little answers nearer to E[y | x] than the posterior does. The next
     level then shows it less detail than it saw in training, and so on: samples end too smooth. With
     x̂0 = (y_t − σ·ε̂)/α this is ε̂ + w·(ε̂ − ε), ε = (y_t − α·ŷ)/σ: guidance away from a worse guess
     (autoguidance, Karras et al. 2024), here one that takes a single evaluation for all levels.
+
+    ``share`` is added for every factor of 10 in SNR: 1 + w = (1 + share)^d, d the decades to the
+    next of ``levels``, (n,) γ, as far as they are hidden. So as much is added in any number of
+    steps.
     """
+    hidden = logsnr(levels).clamp(max=HIDDEN)
+    decades = hidden.diff(append=hidden[-1:]) / math.log(10)
+    weights = (1 + share) ** decades - 1
 
     def denoised(y_t: Tensor, gamma: Tensor) -> Tensor:
         eps, g = denoise(y_t, gamma), gamma[:, None, None, None]
+        nearest = (levels.to(gamma) - gamma[:, None]).abs().argmin(dim=1)
+        weight = weights.to(y_t)[nearest][:, None, None, None]
         of_mean = (y_t - g.sqrt() * mean) / (1 - g).sqrt()
-        return torch.lerp(eps.to(y_t), of_mean, -weight * (g < HIDDEN).to(y_t))
+        return torch.lerp(eps.to(y_t), of_mean, -weight)
 
     return denoised
 

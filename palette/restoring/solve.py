@@ -96,6 +96,7 @@ def sample(
 
     if sampling.answer == "mean":
         return mean(noise)
+    visited = levels(sampling, schedule)
     start = guess() if sampling.start == "condition" else known
     if sampling.start == "mean" or sampling.detail:
         # noise of its own: the sample must not know what the estimate has seen
@@ -103,8 +104,8 @@ def sample(
         if sampling.start == "mean":
             start = estimate
         if sampling.detail:
-            denoise = away_from_mean(denoise, estimate, sampling.detail)
-    return sampler_of(sampling)(denoise, levels(sampling, schedule), noise, clip, start)
+            denoise = away_from_mean(denoise, estimate, sampling.detail, visited)
+    return sampler_of(sampling)(denoise, visited, noise, clip, start)
 
 
 def sampler_of(sampling: Sampling) -> Sampler:

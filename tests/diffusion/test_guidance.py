@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
 from palette.diffusion.guidance import HIDDEN, away_from_mean, drop_condition, dynamic_clip, guided
 from palette.diffusion.loss import Target
 from palette.diffusion.multistep import dpmpp_2m_sde
-from palette.diffusion.schedule import logsnr, logsnr_grid
+from palette.diffusion.schedule import gamma_of_logsnr, logsnr, logsnr_grid
 
 
 def test_guidance_extrapolates_from_the_network_without_condition() -> None:
@@ -20,15 +22,29 @@ def test_guidance_extrapolates_from_the_network_without_condition() -> None:
 
 
 def test_samples_are_drawn_away_from_the_mean_where_noise_hides_detail() -> None:
-    y_t, mean, eps = (torch.randn(2, 3, 4, 4, dtype=torch.float64) for _ in range(3))
-    gamma = torch.tensor([0.3, 0.95], dtype=torch.float64)
-    assert float(logsnr(torch.tensor(HIDDEN))) == pytest.approx(2, abs=1e-5)
-    for weight in (0.0, 0.1, 1.0):
-        away = away_from_mean(lambda y_t, gamma: eps, mean, weight)(y_t, gamma)
-        g = gamma[:, None, None, None]
+    """By a share for every decade of SNR to the next level, as far as it is hidden."""
+    places = torch.tensor([-3.0, 0.0, 2.0, 8.0], dtype=torch.float64)
+    levels = gamma_of_logsnr(places)
+    hidden = torch.tensor([3.0, 2.0, HIDDEN - 2, 0.0], dtype=torch.float64)
+    y_t, mean, eps = (torch.randn(4, 3, 4, 4, dtype=torch.float64) for _ in range(3))
+    for share in (0.0, 0.1, 1.0):
+        away = away_from_mean(lambda y_t, gamma: eps, mean, share, levels)(y_t, levels)
+        g = levels[:, None, None, None]
         clean, drawn = ((y_t - (1 - g).sqrt() * e) / g.sqrt() for e in (eps, away))
-        torch.testing.assert_close(drawn[0], (clean + weight * (clean - mean))[0])
-        torch.testing.assert_close(drawn[1], clean[1])
+        weight = ((1 + share) ** (hidden / math.log(10)) - 1)[:, None, None, None]
+        torch.testing.assert_close(drawn, clean + weight * (clean - mean))
+
+
+@pytest.mark.parametrize("steps", [3, 8, 50])
+def test_as_much_is_added_in_any_number_of_steps(steps: int) -> None:
+    """From a log-SNR of −10 to 3, 13/ln 10 decades."""
+    levels = gamma_of_logsnr(torch.linspace(-10, 9, steps, dtype=torch.float64))
+    y_t, mean, eps = (torch.randn(steps, 3, 1, 1, dtype=torch.float64) for _ in range(3))
+    away = away_from_mean(lambda y_t, gamma: eps, mean, 0.2, levels)(y_t, levels)
+    g = levels[:, None, None, None]
+    clean, drawn = ((y_t - (1 - g).sqrt() * e) / g.sqrt() for e in (eps, away))
+    growth = ((drawn - mean) / (clean - mean)).mean(dim=(1, 2, 3))
+    assert float(growth.prod()) == pytest.approx(1.2 ** (13 / math.log(10)))
 
 
 def test_samples_of_a_network_that_knows_too_little_get_their_spread() -> None:
@@ -36,19 +52,22 @@ def test_samples_of_a_network_that_knows_too_little_get_their_spread() -> None:
 
     def timid(y_t: torch.Tensor, gamma: torch.Tensor) -> torch.Tensor:
         g = gamma[:, None, None, None]
-        gain = g.sqrt() * 0.4**2 / (g * 0.4**2 + 1 - g) / (1.5 if float(g[0]) < HIDDEN else 1)
+        gain = g.sqrt() * 0.4**2 / (g * 0.4**2 + 1 - g)
+        gain = gain / (1.5 if float(logsnr(gamma[0])) < HIDDEN else 1)
         clean = 0.3 + gain * (y_t - g.sqrt() * 0.3)
         return (y_t - g.sqrt() * clean) / (1 - g).sqrt()
 
-    draws = torch.Generator().manual_seed(0)
-    grid = logsnr_grid(8, 4e-5, 0.9999)
-    drawn = [torch.randn(1, 1, 128, 128, generator=draws, dtype=torch.float64) for _ in grid]
-    spreads = []
-    for weight in (0.0, 0.1, 0.3):
-        denoise = away_from_mean(timid, torch.full_like(drawn[0], 0.3), weight)
+    def spread(share: float) -> float:
+        draws = torch.Generator().manual_seed(0)
+        grid = logsnr_grid(8, 4e-5, 0.9999)
+        drawn = [torch.randn(1, 1, 128, 128, generator=draws, dtype=torch.float64) for _ in grid]
+        mean = torch.full_like(drawn[0], 0.3)
+        denoise = away_from_mean(timid, mean, share, grid)
         z = dpmpp_2m_sde(denoise, grid, lambda k: drawn[k], lambda z: z, eta=1.0)
         assert float(z.mean()) == pytest.approx(0.3, abs=0.01)
-        spreads.append(float(z.std()))
+        return float(z.std())
+
+    spreads = [spread(share) for share in (0.0, 0.1, 0.2)]
     assert spreads[0] < 0.97 * spreads[1] < 0.97**2 * spreads[2] < 0.97**2 * 0.4, spreads
 
 

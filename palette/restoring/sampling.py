@@ -53,9 +53,9 @@ class Route:
     eta: float = 0.2
     """Fresh noise of the samplers that end in _sde: 1 is the reverse SDE, 0 the ODE."""
     detail: float = 0.0
-    """Draw samples away from the mean answer by this share, for every factor of 10 in SNR while noise
-    hides the detail: for models whose samples are too smooth. 0.2 is usual, with an eta of 1. The
-    mean answer is one of the evaluations."""
+    """Draw samples away from the mean answer by this share for every factor of 10 in SNR while
+    noise hides the detail: for models whose samples are too smooth. 0.2 is usual, with an eta of 1.
+    The mean answer is one of the evaluations."""
 
 
 @dataclass(frozen=True)

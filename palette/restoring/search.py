@@ -101,7 +101,7 @@ class Trial:
         self.groups = np.array_split(np.argsort(busy, kind="stable"), GROUPS)
         self.goal = np.maximum(self._statistics(crops.clean, means), TINY)
         self.goal[:, 1] *= 2
-        self.weights = self.goal[:, 1] / self.goal[:, 1].sum(axis=-1, keepdims=True)
+        self.weights = self.goal[:, 1] / self.goal[:, 1].sum()
 
     def statistics(self, sampling: Sampling) -> NDArray[np.float64]:
         """Energy of sample − baseline and error, for each group: (groups, 2, 1 + octaves).
@@ -129,11 +129,11 @@ class Trial:
     def score(self, sampling: Sampling) -> float:
         """Root mean square of ln(statistic / that of exact draws): 0.05 is typically 5 % off.
 
-        Mean colour and octaves count by how much of the mean answer's error is in them: where
-        nothing is unknown, all samples agree.
+        Mean colour and octaves of each group count by how much of the mean answer's error is in
+        them: where nothing is unknown, all samples agree.
         """
         logs = np.log(np.maximum(self.statistics(sampling), TINY) / self.goal)
-        return float(np.sqrt((np.square(logs).mean(axis=1) * self.weights).sum(axis=-1).mean()))
+        return float(np.sqrt((np.square(logs).mean(axis=1) * self.weights).sum()))
 
 
 def _energies(picture: Picture) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ import math
 import torch
 from torch import Tensor
 
-from palette.diffusion.loss import Targets
+from palette.diffusion.loss import Targets, luma_of
 from palette.diffusion.schedule import logsnr
 from palette.diffusion.steps import Clip, Denoise, Network
 
@@ -42,12 +42,13 @@ def guided(network: Network, weight: float) -> Network:
 
 
 def away_from_mean(denoise: Denoise, mean: Tensor, share: float, levels: Tensor) -> Denoise:
-    """x̂0 + w·(x̂0 − ŷ) in place of x̂0 where noise hides detail, ŷ the mean answer.
+    """x̂0 + w·Y(x̂0 − ŷ) in place of x̂0 where noise hides detail, ŷ the mean answer, Y the luma.
 
     A network that knows too little answers nearer to E[y | x] than the posterior does. The next
     level then shows it less detail than it saw in training, and so on: samples end too smooth. With
-    x̂0 = (y_t − σ·ε̂)/α this is ε̂ + w·(ε̂ − ε), ε = (y_t − α·ŷ)/σ: guidance away from a worse guess
-    (autoguidance, Karras et al. 2024), here one that takes a single evaluation for all levels.
+    x̂0 = (y_t − σ·ε̂)/α this is ε̂ + w·Y(ε̂ − ε), ε = (y_t − α·ŷ)/σ: guidance away from a worse guess
+    (autoguidance, Karras et al. 2024), here one that takes a single evaluation for all levels. In
+    chroma such a network is too noisy rather than too smooth, so that it is left alone.
 
     ``share`` is added for every factor of 10 in SNR: 1 + w = (1 + share)^d, d the decades to the
     next of ``levels``, (n,) γ, as far as they are hidden. So as much is added in any number of
@@ -58,11 +59,11 @@ def away_from_mean(denoise: Denoise, mean: Tensor, share: float, levels: Tensor)
     weights = (1 + share) ** decades - 1
 
     def denoised(y_t: Tensor, gamma: Tensor) -> Tensor:
-        eps, g = denoise(y_t, gamma), gamma[:, None, None, None]
+        eps, g = denoise(y_t, gamma).to(y_t), gamma[:, None, None, None]
         nearest = (levels.to(gamma) - gamma[:, None]).abs().argmin(dim=1)
         weight = weights.to(y_t)[nearest][:, None, None, None]
         of_mean = (y_t - g.sqrt() * mean) / (1 - g).sqrt()
-        return torch.lerp(eps.to(y_t), of_mean, -weight)
+        return eps + weight * luma_of(eps - of_mean)
 
     return denoised
 

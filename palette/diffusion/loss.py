@@ -105,11 +105,17 @@ class Targets:
         """(1 − chroma)·luma(z) + gain·(z − luma(z)), in place."""
         if self._leaves(gain):
             return z
-        # products one by one: autocast would round those of a matrix to bfloat16
-        luma = LUMA[0] * z[:, :1]
-        for channel, weight in enumerate(LUMA[1:], 1):
-            luma.add_(z[:, channel : channel + 1], alpha=weight)
+        luma = luma_of(z)
         return z.mul_(gain).add_(luma.mul_(1 - self.chroma - gain))
+
+
+def luma_of(z: Tensor) -> Tensor:
+    """Rec. 601's of (B, 3, H, W) as one channel, (B, 1, H, W)."""
+    # products one by one: autocast would round those of a matrix to bfloat16
+    luma = LUMA[0] * z[:, :1]
+    for channel, weight in enumerate(LUMA[1:], 1):
+        luma.add_(z[:, channel : channel + 1], alpha=weight)
+    return luma
 
 
 def _add(z: Tensor, weight: float | Tensor, x: Tensor) -> Tensor:

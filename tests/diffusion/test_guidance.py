@@ -22,7 +22,7 @@ def test_guidance_extrapolates_from_the_network_without_condition() -> None:
 
 
 def test_samples_are_drawn_away_from_the_mean_where_noise_hides_detail() -> None:
-    """By a share for every decade of SNR to the next level, as far as it is hidden."""
+    """In luma, by a share for every decade of SNR to the next level, as far as it is hidden."""
     places = torch.tensor([-3.0, 0.0, 2.0, 8.0], dtype=torch.float64)
     levels = gamma_of_logsnr(places)
     hidden = torch.tensor([3.0, 2.0, HIDDEN - 2, 0.0], dtype=torch.float64)
@@ -32,14 +32,17 @@ def test_samples_are_drawn_away_from_the_mean_where_noise_hides_detail() -> None
         g = levels[:, None, None, None]
         clean, drawn = ((y_t - (1 - g).sqrt() * e) / g.sqrt() for e in (eps, away))
         weight = ((1 + share) ** (hidden / math.log(10)) - 1)[:, None, None, None]
-        torch.testing.assert_close(drawn, clean + weight * (clean - mean))
+        red, green, blue = (clean - mean).split(1, dim=1)
+        luma = 0.299 * red + 0.587 * green + 0.114 * blue
+        torch.testing.assert_close(drawn, clean + weight * luma)
 
 
 @pytest.mark.parametrize("steps", [3, 8, 50])
 def test_as_much_is_added_in_any_number_of_steps(steps: int) -> None:
     """From a log-SNR of −10 to 3, 13/ln 10 decades."""
     levels = gamma_of_logsnr(torch.linspace(-10, 9, steps, dtype=torch.float64))
-    y_t, mean, eps = (torch.randn(steps, 3, 1, 1, dtype=torch.float64) for _ in range(3))
+    y_t, mean, eps = (torch.randn(steps, 1, 1, 1, dtype=torch.float64) for _ in range(3))
+    y_t, mean, eps = (value.expand(-1, 3, -1, -1) for value in (y_t, mean, eps))
     away = away_from_mean(lambda y_t, gamma: eps, mean, 0.2, levels)(y_t, levels)
     g = levels[:, None, None, None]
     clean, drawn = ((y_t - (1 - g).sqrt() * e) / g.sqrt() for e in (eps, away))
@@ -61,6 +64,7 @@ def test_samples_of_a_network_that_knows_too_little_get_their_spread() -> None:
         draws = torch.Generator().manual_seed(0)
         grid = logsnr_grid(8, 4e-5, 0.9999)
         drawn = [torch.randn(1, 1, 128, 128, generator=draws, dtype=torch.float64) for _ in grid]
+        drawn = [grey.expand(-1, 3, -1, -1) for grey in drawn]
         mean = torch.full_like(drawn[0], 0.3)
         denoise = away_from_mean(timid, mean, share, grid)
         z = dpmpp_2m_sde(denoise, grid, lambda k: drawn[k], lambda z: z, eta=1.0)

@@ -27,7 +27,7 @@ from palette.restoring.solve import levels
 from palette.seeding import entropy, rng
 from palette.types import Observation, Picture, Spec
 
-MOVES = (0.4, 0.2, 0.1)
+MOVES = (0.4, 0.2, 0.1, 0.05)
 """How far a level is moved in each round, as a share of the gap to its neighbour."""
 GROUPS = 3
 """Smooth crops, busy ones and those between."""

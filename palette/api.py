@@ -231,7 +231,7 @@ def search(
     task: str | None = None,
     scale: int | None = None,
     move: Sequence[Movable] = ("levels", "eta", "detail"),
-    pictures: int = 48,
+    pictures: int = 24,
     seed: int = 0,
     device: str = "auto",
     precision: str = "auto",
@@ -258,7 +258,7 @@ def search(
     begin = Sampling(**asdict(from_dict(Route, route)), grid="logsnr")
     source = open_source(data, "held_out", input)
     restorer = load(model, task=task, scale=scale, device=device, precision=precision)
-    crops = take_crops(restorer, source, pictures, seed)
+    crops = take_crops(restorer, source, pictures, seed, times=2)
     trial = Trial(restorer, crops)
     before = trial.score(begin)
     progress(begin, before)

@@ -31,8 +31,9 @@ class Search:
     """What was made of each of them, for a model of paired: a folder or an .h5 file."""
     move: tuple[Literal["levels", "eta", "detail"], ...] = ("levels", "eta", "detail")
     """What is moved from where it begins; detail only with a --detail above 0."""
-    pictures: int = 48
-    """Crops of the training size that are restored in each trial."""
+    pictures: int = 24
+    """Crops of twice the training size that are restored in each trial: at the edges of smaller
+    ones samples have less detail."""
     seed: int = 0
     """Of the crops and how they are degraded."""
     device: str = "auto"

@@ -49,14 +49,16 @@ class Crops:
     baseline: list[Picture]
 
 
-def take_crops(restorer: Restorer, source: Source, count: int, seed: int = 0) -> Crops:
-    """``count`` crops of the training size, or as near to it as the task's scale allows.
+def take_crops(
+    restorer: Restorer, source: Source, count: int, seed: int = 0, times: int = 1
+) -> Crops:
+    """``count`` crops of ``times`` the training size, or as near as the task's scale allows.
 
     Each picture of the source in turn gives one.
     """
     task = restorer.task
     check_inputs(source, task)
-    side = restorer.model.config.data.size // task.multiple * task.multiple
+    side = times * restorer.model.config.data.size // task.multiple * task.multiple
     cutter = Cutter(side, flips=False)
     clean, observed = [], []
     for i in range(count):

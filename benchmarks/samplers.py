@@ -34,7 +34,9 @@ from palette.eval.metrics.distortion import psnr, ssim
 from palette.eval.metrics.spectrum import colour_drift, octave_shares
 from palette.restoring.restorer import Restorer
 from palette.restoring.sampling import Sampling
-from palette.restoring.search import Crops, draw_samples, take_crops
+from palette.restoring.search import Crops, take_crops
+from palette.seeding import entropy
+from palette.types import Picture
 
 TRIMMED = len(palette_test_grid(None, SCHEDULES["logsnr"].gamma_min, GAMMA_MAX))
 EVALUATIONS = (2, 4, 6, 8, 12, 20, 50)
@@ -62,6 +64,15 @@ HEADER = (
     f"{'':34}{'mean':>7}{'one':>7}{'gap':>6}{'SSIM':>7}   {'octaves, coarse to fine':29}"
     f"{'drift':>7}"
 )
+
+
+def draw_samples(restorer: Restorer, crops: Crops, key: str, count: int) -> list[list[Picture]]:
+    """``count`` samples of each crop. The noise depends on ``key`` only, not on the sampling."""
+    numbers = range(len(crops.clean))
+    seeds = [entropy(i, key, n) for i in numbers for n in range(count)]
+    observed = [crops.observed[i] for i in numbers for _ in range(count)]
+    samples = restorer.restore_observations(observed, seeds=seeds)
+    return [samples[i * count : (i + 1) * count] for i in numbers]
 
 
 def measure(restorer: Restorer, crops: Crops, sampling: Sampling, samples: int) -> Row:
@@ -109,7 +120,7 @@ def plans() -> list[tuple[str, Sampling]]:
 def _name(sampling: Sampling, grid: str) -> str:
     start = "" if sampling.start == "noise" else f" from {sampling.start}"
     eta = f" η {sampling.eta:.2g}" if sampling.sampler.endswith("_sde") else ""
-    detail = f" w {sampling.detail:.2g}" if sampling.detail else ""
+    detail = f" detail {sampling.detail:.2g}" if sampling.detail else ""
     return f"{sampling.steps:4} {sampling.sampler}{eta}{detail} {grid}{start}"
 
 

@@ -16,6 +16,7 @@ from palette.errors import IntegrityError, UserError, of_file
 from palette.hub import refuse_remote
 from palette.models import DEFAULT
 from palette.resolving import begun, resolve
+from palette.restoring.sampling import MOVABLE, Movable, Route, Sampling
 from palette.tasks.choosing import find_member
 from palette.tasks.generalist import make_trainable
 from palette.types import Member
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from palette.data.sources import Source
     from palette.machine.format import Format
     from palette.restoring.restorer import Restorer
-    from palette.restoring.sampling import Sampling
-    from palette.restoring.search import Movable
     from palette.training.log import Log
     from palette.training.state import Init
 
@@ -230,7 +229,7 @@ def search(
     input: str | Path | None = None,
     task: str | None = None,
     scale: int | None = None,
-    move: Sequence[Movable] = ("levels", "eta", "detail"),
+    move: Sequence[Movable] = MOVABLE,
     pictures: int = 24,
     seed: int = 0,
     device: str = "auto",
@@ -250,7 +249,6 @@ def search(
     """
     from palette.checkpoint import save_searched
     from palette.data.opening import open_source
-    from palette.restoring.sampling import Route, Sampling
     from palette.restoring.search import Trial, take_crops
     from palette.restoring.search import search as search_levels
 

@@ -135,7 +135,7 @@ def _levels(entry: Mapping[str, Any]) -> dict[str, Any]:
     shares = {name: float(entry[name]) for name in ("eta", "detail")}
     inside = all(0 <= share <= 1 for share in shares.values())
     if not logsnrs or not all(map(math.isfinite, logsnrs)) or not inside:
-        raise ValueError(f"of {shares} and logsnrs {logsnrs}")
+        raise ValueError(f"eta and detail are {shares} and logsnrs are {logsnrs}")
     _ = [entry[name] for name in SEARCHED_FOR]
     return {"logsnrs": logsnrs, **shares}
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import tyro
 
 from palette.errors import OK
-from palette.restoring.sampling import Route, Sampling
+from palette.restoring.sampling import MOVABLE, Movable, Route, Sampling
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Search:
     """Clean pictures that the model has not seen: a folder, an .h5 file, or "bundled"."""
     input: Annotated[str | None, tyro.conf.arg(name="data.input")] = None
     """What was made of each of them, for a model of paired: a folder or an .h5 file."""
-    move: tuple[Literal["levels", "eta", "detail"], ...] = ("levels", "eta", "detail")
+    move: tuple[Movable, ...] = MOVABLE
     """What is moved from where it begins; detail only with a --detail above 0."""
     pictures: int = 24
     """Crops of twice the training size that are restored in each trial: at the edges of smaller

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from palette.degradations.fill import SWEEPS
-from palette.diffusion.loss import LUMA
+from palette.diffusion.loss import luma_of
 from palette.tasks.super_resolution import PROJECTIONS, ROUNDING
 
 SCALES, SHRINKING = 13, 3
@@ -131,15 +131,9 @@ def mean_colour(picture: Tensor, hole: Tensor) -> Tensor:
     return torch.where(hole > 0, torch.where(count > 0, colour, 0.5), picture)
 
 
-def luma(picture: Tensor) -> Tensor:
-    """In all three channels, of Rec. 601."""
-    red, green, blue = picture.split(1, dim=1)
-    return (LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue).expand(-1, 3, -1, -1)
-
-
 def with_luma(picture: Tensor, grey: Tensor) -> Tensor:
     """The colours of ``picture`` on the luma ``grey``, as colorization finishes its pictures."""
-    chroma = picture - luma(picture)
+    chroma = picture - luma_of(picture)
     room = torch.where(chroma > 0, 1 - grey, grey) / chroma.abs().clamp(min=1e-6)
     share = room.amin(dim=1, keepdim=True).clamp(max=1)
     return (grey + share * chroma).clamp(0, 1)

@@ -28,6 +28,9 @@ SamplerName = Literal[
 ]
 GridName = Literal["auto", "logsnr", "karras", "palette", "sr3", "ddpm"]
 Start = Literal["noise", "condition", "mean"]
+Movable = Literal["levels", "eta", "detail"]
+"""What `palette search` may move."""
+MOVABLE: tuple[Movable, ...] = get_args(Movable)
 CHOICES = {
     "answer": Literal["auto", Answer],
     "sampler": SamplerName,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from palette.diffusion.schedule import logsnr
 from palette.errors import UserError
 from palette.eval.metrics.spectrum import octave_energies
 from palette.restoring.restorer import Restorer
-from palette.restoring.sampling import Sampling
+from palette.restoring.sampling import MOVABLE, Movable, Sampling
 from palette.restoring.solve import levels
 from palette.seeding import entropy, rng
 from palette.types import Observation, Picture, Spec
@@ -34,8 +34,6 @@ GROUPS = 3
 TINY = 1e-20
 """Energies below this are none."""
 Place = int | Literal["eta", "detail"]
-Movable = Literal["levels", "eta", "detail"]
-"""What a search may change."""
 START_RANGE = 2.0
 """How far the first level of a start from an estimate may be moved at once, in log-SNR."""
 
@@ -73,15 +71,6 @@ def take_crops(
         clean.append(crop)
         observed.append(observation)
     return Crops(clean, observed, [task.baseline(observation) for observation in observed])
-
-
-def draw_samples(restorer: Restorer, crops: Crops, key: str, count: int) -> list[list[Picture]]:
-    """``count`` samples of each crop. The noise depends on ``key`` only, not on the sampling."""
-    numbers = range(len(crops.clean))
-    seeds = [entropy(i, key, n) for i in numbers for n in range(count)]
-    observed = [crops.observed[i] for i in numbers for _ in range(count)]
-    samples = restorer.restore_observations(observed, seeds=seeds)
-    return [samples[i * count : (i + 1) * count] for i in numbers]
 
 
 class Trial:
@@ -147,14 +136,14 @@ def search(
     trial: Trial,
     begin: Sampling,
     progress: Callable[[Sampling, float], None] = lambda *_: None,
-    moving: Sequence[Movable] = get_args(Movable),
+    move: Sequence[Movable] = MOVABLE,
 ) -> tuple[Sampling, float]:
     """``begin`` with the levels, eta and detail of the least score for its evaluations; that score.
 
     Coordinate descent from the levels of ``begin``: each in turn is moved towards one of its
     neighbours and stays where the score fell, with shorter moves in each round. The first level
     moves only where the start is an estimate; from pure noise it has to be the noisiest trained.
-    Detail moves only where ``begin`` has some: it costs one of the evaluations. ``moving`` says
+    Detail moves only where ``begin`` has some: it costs one of the evaluations. ``move`` says
     what moves at all, UserError where that is nothing; ``progress`` sees every improvement.
     """
     schedule = trial.restorer.solver.schedule
@@ -162,11 +151,11 @@ def search(
     low, high = logsnr(bounds).tolist()
     nodes = logsnr(levels(begin, schedule)).tolist()
     movable: list[Place] = []
-    if "eta" in moving and begin.sampler.endswith("_sde"):
+    if "eta" in move and begin.sampler.endswith("_sde"):
         movable.append("eta")
-    if "detail" in moving and begin.detail:
+    if "detail" in move and begin.detail:
         movable.append("detail")
-    if "levels" in moving:
+    if "levels" in move:
         movable += range(begin.start == "noise", len(nodes))
     if not movable:
         raise UserError(
@@ -174,10 +163,10 @@ def search(
         )
     best = replace(begin, logsnrs=tuple(nodes))
     least = trial.score(best)
-    for move in MOVES:
+    for part in MOVES:
         for i in movable:
             for way in (-1, 1):
-                candidate = _moved(best, i, way, move, low, high)
+                candidate = _moved(best, i, way, part, low, high)
                 score = trial.score(candidate)
                 if score < least:
                     best, least = candidate, score
@@ -186,14 +175,14 @@ def search(
 
 
 def _moved(
-    sampling: Sampling, place: Place, way: int, move: float, low: float, high: float
+    sampling: Sampling, place: Place, way: int, part: float, low: float, high: float
 ) -> Sampling:
     """A level, eta or detail, moved up or down by the share ``move`` of what is free."""
     if isinstance(place, str):
         goal, value = max(0, way), getattr(sampling, place)
-        return replace(sampling, **{place: value + move * (goal - value)})
+        return replace(sampling, **{place: value + part * (goal - value)})
     assert sampling.logsnrs is not None
     nodes = list(sampling.logsnrs)
     around = [max(low, nodes[0] - START_RANGE), *nodes, high]
-    nodes[place] += move * (around[place + 1 + way] - nodes[place])
+    nodes[place] += part * (around[place + 1 + way] - nodes[place])
     return replace(sampling, logsnrs=tuple(nodes))

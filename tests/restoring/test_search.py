@@ -29,9 +29,9 @@ def trial(trained: dict[str, Path]) -> Trial:
 
 
 class Gaussian:
-    """y = baseline + 0.1·σ·noise, restored as if the noise were twice ``eta`` of that.
+    """y = baseline + 0.1·σ·noise, restored as if the noise were twice eta + detail of that.
 
-    The n-th picture has the n-th of ``sigmas``; an eta of 1/2 draws exactly.
+    The n-th picture has the n-th of ``sigmas``; an eta + detail of 1/2 draws exactly.
     """
 
     def __init__(self, like: Restorer, sigmas: tuple[float, ...]) -> None:
@@ -53,7 +53,7 @@ class Gaussian:
         if self.sampling.answer == "mean":
             return means
         assert len(set(seeds)) == len(observed)
-        share = np.float32(2 * self.sampling.eta)
+        share = np.float32(2 * (self.sampling.eta + self.sampling.detail))
         drawn = [share * self._noise(i, 0) for i in range(len(means))]
         return [(b + z).astype(np.float32) for b, z in zip(means, drawn, strict=True)]
 
@@ -97,7 +97,7 @@ def test_noise_in_smooth_crops_does_not_make_up_for_none_in_busy_ones(trial: Tri
 
 def test_a_search_finds_the_eta_of_exact_draws_and_moves_nothing_else(trial: Trial) -> None:
     begin = Sampling(steps=4, eta=0.9)
-    best, _ = search(gaussian(trial, *[1.0] * 12), begin, moving=("eta",))
+    best, _ = search(gaussian(trial, *[1.0] * 12), begin, move=("eta",))
     assert best.eta == pytest.approx(0.5, abs=0.06)
     assert best.logsnrs is not None
     assert best == replace(begin, eta=best.eta, logsnrs=best.logsnrs)
@@ -105,13 +105,13 @@ def test_a_search_finds_the_eta_of_exact_draws_and_moves_nothing_else(trial: Tri
 
 
 def test_detail_moves_where_there_is_some(trial: Trial) -> None:
-    begin = Sampling(steps=3, eta=1, detail=0.3)
-    best, score = search(trial, begin, moving=("detail",))
-    assert 0 < best.detail != 0.3
-    assert best.eta == 1
-    assert score < trial.score(begin)
+    begin, drawn = Sampling(steps=3, eta=0.2, detail=0.8), gaussian(trial, *[1.0] * 12)
+    best, score = search(drawn, begin, move=("detail",))
+    assert best.detail == pytest.approx(0.3, abs=0.06)
+    assert best.eta == 0.2
+    assert score < drawn.score(begin)
     with pytest.raises(ValueError, match="a --detail above 0"):
-        search(trial, replace(begin, detail=0), moving=("detail",))
+        search(trial, replace(begin, detail=0), move=("detail",))
 
 
 @pytest.mark.parametrize(("start", "eta"), [("noise", 0.25), ("mean", 0.0)])
